@@ -1,0 +1,3 @@
+.PHONY: help test
+help:
+	@echo "make test"

@@ -1,0 +1,1 @@
+"""What holds for every kind: identities, metadata, errors, selectors, schema, patches, the scheme of resources."""

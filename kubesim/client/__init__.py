@@ -1,0 +1,1 @@
+"""How the rest of the house talks to the API server: one client over a transport, and what is built on it."""

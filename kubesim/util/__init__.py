@@ -1,0 +1,1 @@
+"""Building blocks with nothing of Kubernetes inside: time, identities, numbers with units, texts."""
