@@ -1,0 +1,1 @@
+"""The command line: kubectl's words, and kubesim's own."""

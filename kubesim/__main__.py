@@ -1,0 +1,17 @@
+"""The way in: `kubesim` and `python -m kubesim`."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> int:
+    """Run the command line of this process; the exit code."""
+    from kubesim.cli.process import process_streams
+    from kubesim.cli.main import run
+
+    return run(sys.argv[1:], process_streams())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

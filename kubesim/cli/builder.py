@@ -1,0 +1,464 @@
+"""From arguments, files and selectors to objects: what cli-runtime's resource.Builder does, with its texts.
+
+A `Builder` is filled in with what the command line said and then visited: it yields an `Info` for each
+object, and, where
+`continue_on_error` is set, the exceptions met on the way in the place of the objects they concern.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from kubesim.apimachinery.errors import StatusError
+from kubesim.apimachinery.gvk import GroupVersionKind, split_api_version
+from kubesim.apimachinery.meta import labels_of, metadata_of, name_of, namespace_of, resource_version_of
+from kubesim.apimachinery.rest import JSON
+from kubesim.cli.errors import AggregateError, CLIError
+from kubesim.cli.flags import Flag, boolean
+from kubesim.client.client import resource_path
+from kubesim.client.restmapper import Mapping, NoMatch
+from kubesim.util.jsontypes import JSONObject
+
+if TYPE_CHECKING:
+    from kubesim.cli.session import Session
+
+NAMESPACES_PATH = "/api/v1/namespaces"
+MISSING_RESOURCE = (
+    "You must provide one or more resources by argument or filename.\n"
+    "Example resource specifications include:\n"
+    "   '-f rsrc.yaml'\n"
+    "   '--filename=rsrc.json'\n"
+    "   '<resource> <name>'\n"
+    "   '<resource>'"
+)
+SELECTOR_FLAG = Flag(
+    "selector", "Label selector: key=value, key!=value, 'key in (a,b)', key, !key; all must hold.", "l"
+)
+ALL_NAMESPACES_FLAG = boolean("all-namespaces", "In all namespaces, whatever --namespace says.", "A")
+FIELD_SELECTOR_FLAG = Flag("field-selector", "Field selector: key=value or key!=value, separated by commas.")
+CHUNK_SIZE_FLAG = Flag(
+    "chunk-size", "Read large lists in chunks of this size; 0: at once.", kind="int", default=500
+)
+
+
+def filename_flags(what: str) -> tuple[Flag, ...]:
+    """`-f`, `-k` and `-R`; `what` says what the files hold."""
+    return (
+        Flag("filename", f"File, directory or URL {what}", "f", "slice"),
+        Flag("kustomize", "Directory with a kustomization; not together with -f or -R.", "k"),
+        boolean("recursive", "Take the directories of -f with all that is below them.", "R"),
+    )
+
+
+@dataclass(slots=True)
+class Info:
+    """One object that a command is about. `object` is None until it has been read."""
+
+    mapping: Mapping
+    namespace: str = ""
+    name: str = ""
+    source: str = ""
+    object: JSONObject | None = None
+    subresource: str = ""
+
+    @property
+    def path(self) -> str:
+        """The object's URL."""
+        return resource_path(self.mapping.gvr, self.namespace, self.name, self.subresource)
+
+    @property
+    def shown(self) -> str:
+        """`service/web`, `deployment.apps/web`."""
+        return f"{self.mapping.qualified_kind}/{self.name}"
+
+    def refresh(self, obj: JSONObject) -> None:
+        """Take what the server answered."""
+        self.object = obj
+        self.name = name_of(obj) or self.name
+        self.namespace = namespace_of(obj) if self.mapping.namespaced else ""
+
+
+Item = Info | Exception
+
+
+@dataclass(slots=True)
+class Builder:
+    """What to visit. The fields are those of resource.Builder.
+
+    `accept` and `query` go with every read request, so that `get` can ask for tables. `enforce_namespace`
+    refuses objects of files that name another namespace than the command line does. `local` never asks the
+    server for anything.
+    """
+
+    session: Session
+    arguments: Sequence[str] = ()
+    filenames: Sequence[str] = ()
+    kustomize: str = ""
+    recursive: bool = False
+    namespace: str = ""
+    all_namespaces: bool = False
+    enforce_namespace: bool = False
+    label_selector: str = ""
+    field_selector: str = ""
+    select_all: bool = False
+    allow_empty_selector: bool = False
+    single_type: bool = False
+    subresource: str = ""
+    latest: bool = False
+    flatten: bool = False
+    require_object: bool = True
+    continue_on_error: bool = False
+    validate: bool = False
+    local: bool = False
+    chunk_size: int = 500
+    accept: str = JSON
+    query: dict[str, str] = field(default_factory=dict)
+    single_item_implied: bool = False
+    targets_single_items: bool = True
+
+    @property
+    def has_files(self) -> bool:
+        return bool(self.filenames or self.kustomize)
+
+    def infos(self) -> tuple[list[Info], list[Exception]]:
+        """Every object and every error. Errors that leave nothing to visit are raised."""
+        infos: list[Info] = []
+        errors: list[Exception] = []
+        for item in self.visit():
+            if isinstance(item, Exception):
+                errors.append(item)
+            else:
+                infos.append(item)
+        return infos, errors
+
+    def visit(self) -> Iterator[Item]:
+        """Visit each object. Raises CLIError or StatusError where errors are not to be continued after."""
+        for item in self._source():
+            if isinstance(item, Exception):
+                if not self.continue_on_error:
+                    raise item
+                yield item
+                continue
+            try:
+                self._complete(item)
+            except (CLIError, StatusError) as error:
+                if not self.continue_on_error:
+                    raise
+                yield error
+                continue
+            yield item
+
+    def _complete(self, info: Info) -> None:
+        if info.mapping.namespaced:
+            if not info.namespace and not self.all_namespaces:
+                info.namespace = self.namespace
+                if info.object is not None:
+                    info.object.setdefault("metadata", {})["namespace"] = self.namespace
+            elif self.enforce_namespace and info.namespace != self.namespace and self.has_files:
+                raise CLIError(
+                    f'the namespace from the provided object "{info.namespace}" does not match the namespace '
+                    f"\"{self.namespace}\". You must pass '--namespace={info.namespace}' to perform this operation."
+                )
+        else:
+            info.namespace = ""
+            if info.object is not None and info.name:
+                metadata_of(info.object).pop("namespace", None)
+        if self.local:
+            return
+        if (self.latest and self.has_files and info.name) or (self.require_object and info.object is None):
+            self.read(info)
+
+    def read(self, info: Info) -> None:
+        """Read the object. A namespace that does not exist is reported in the place of the object."""
+        client = self.session.client
+        try:
+            answer = client.request("GET", info.path, query=self.query, accept=self.accept).body
+        except StatusError as error:
+            if error.reason == "NotFound" and info.namespace not in ("", "default"):
+                client.request("GET", f"{NAMESPACES_PATH}/{info.namespace}")
+            raise
+        info.object = answer if isinstance(answer, dict) else {}
+
+    # What is visited: files, a selector, or names.
+
+    def _source(self) -> Iterator[Item]:
+        if self.select_all and (self.label_selector or self.field_selector):
+            raise CLIError("setting 'all' parameter but found a non empty selector. ")
+        if len(self.filenames) and self.kustomize:
+            raise CLIError("only one of -f or -k can be specified")
+        if self.kustomize and self.recursive:
+            raise CLIError("the -k flag can't be used with -f or -R")
+        types, names, tuples = self._split()
+        by_selector = bool(self.label_selector or self.field_selector or self.select_all)
+        if not by_selector and self.allow_empty_selector and types and not names and not tuples:
+            by_selector = len(self.arguments) == 1
+        if self.has_files:
+            return self._from_files(types, names, tuples)
+        if by_selector:
+            return self._from_selector(types, names, tuples)
+        if tuples:
+            return self._from_tuples(types, tuples)
+        if names:
+            return self._from_names(types, names)
+        if types:
+            for word in types:
+                self._mapping(word)
+            raise CLIError("resource(s) were provided, but no name was specified")
+        raise CLIError(MISSING_RESOURCE)
+
+    def _split(self) -> tuple[list[str], list[str], list[tuple[str, str]]]:
+        """Types, names and type/name pairs among the arguments."""
+        arguments = _normalised(list(self.arguments))
+        with_slash = [a for a in arguments if "/" in a]
+        if with_slash and len(with_slash) != len(arguments):
+            program = self.session.streams.program
+            raise CLIError(
+                "there is no need to specify a resource type as a separate argument when passing arguments in "
+                f"resource/name form (e.g. '{program} get resource/<resource_name>' instead of "
+                f"'{program} get resource resource/<resource_name>'"
+            )
+        if with_slash:
+            return [], [], [_pair(a) for a in arguments]
+        if not arguments:
+            return [], [], []
+        types = [t for word in _unique(arguments[0].split(",")) for t in self._expanded(word)]
+        return _unique(types), arguments[1:], []
+
+    def _expanded(self, word: str) -> list[str]:
+        """A category in the place of its resources."""
+        if self.local:
+            return [word]
+        found = self.session.mapper.category(word)
+        return [m.gvr.qualified for m in found] or [word]
+
+    def _mapping(self, word: str) -> Mapping:
+        try:
+            return self.session.mapper.resource(word)
+        except NoMatch as error:
+            raise CLIError(str(error)) from None
+
+    def _mappings(self, types: Sequence[str]) -> list[Mapping]:
+        if len(types) > 1 and self.single_type:
+            raise CLIError("you may only specify a single resource type")
+        return list(dict.fromkeys(self._mapping(word) for word in types))
+
+    def _namespace_for(self, mapping: Mapping) -> str:
+        if not mapping.namespaced:
+            return ""
+        if self.all_namespaces:
+            raise CLIError("a resource cannot be retrieved by name across all namespaces")
+        if not self.namespace:
+            raise CLIError("namespace may not be empty when retrieving a resource by name")
+        return self.namespace
+
+    def _from_selector(
+        self, types: list[str], names: list[str], tuples: list[tuple[str, str]]
+    ) -> Iterator[Item]:
+        self.targets_single_items = False
+        if names:
+            raise CLIError("name cannot be provided when a selector is specified")
+        if tuples:
+            raise CLIError("selectors and the all flag cannot be used when passing resource/name arguments")
+        if not types:
+            raise CLIError("at least one resource must be specified to use a selector")
+        if self.subresource:
+            raise CLIError("subresource cannot be used when bulk resources are specified")
+        return self._lists(self._mappings(types))
+
+    def _lists(self, mappings: list[Mapping]) -> Iterator[Item]:
+        for mapping in mappings:
+            namespace = self.namespace if mapping.namespaced and not self.all_namespaces else ""
+            try:
+                for page in self._pages(mapping, namespace):
+                    if self.flatten and page.get("kind") != "Table":
+                        yield from self._flat(Info(mapping, namespace, object=page))
+                    else:
+                        yield Info(mapping, namespace, object=page)
+            except StatusError as error:
+                yield self._selector_error(mapping, error)
+                if not self.continue_on_error:
+                    return
+
+    def _pages(self, mapping: Mapping, namespace: str) -> Iterator[JSONObject]:
+        query = dict(self.query, labelSelector=self.label_selector, fieldSelector=self.field_selector)
+        if self.chunk_size:
+            query["limit"] = str(self.chunk_size)
+        path = resource_path(mapping.gvr, namespace)
+        while True:
+            answer = self.session.client.request("GET", path, query=query, accept=self.accept).body
+            page = answer if isinstance(answer, dict) else {}
+            following = metadata_of(page).get("continue")
+            yield page
+            if not following:
+                return
+            query["continue"] = following
+
+    def _selector_error(self, mapping: Mapping, error: StatusError) -> StatusError:
+        """A refused selector is reported with both selectors, as cli-runtime's Selector does."""
+        if error.reason not in ("BadRequest", "NotFound") or not (self.label_selector or self.field_selector):
+            return error
+        text = (
+            f'Unable to find "{mapping.gvr}" that match label selector "{self.label_selector}", '
+            f'field selector "{self.field_selector}": {error.message}'
+        )
+        return StatusError(dict(error.status, message=text))
+
+    def _from_tuples(self, types: list[str], tuples: list[tuple[str, str]]) -> Iterator[Item]:
+        self.single_item_implied = self.single_item_implied or len(tuples) == 1
+        if types:
+            raise CLIError("you may not specify individual resources and bulk resources in the same call")
+        found = [(self._mapping(word), name) for word, name in tuples]
+        if self.single_type and len({m.gvr for m, _ in found}) > 1:
+            raise CLIError("you may only specify a single resource type")
+        infos = [Info(m, self._namespace_for(m), name, subresource=self.subresource) for m, name in found]
+        return iter(infos)
+
+    def _from_names(self, types: list[str], names: list[str]) -> Iterator[Item]:
+        self.single_item_implied = len(names) == 1
+        if len(types) > 1:
+            raise CLIError("you must specify only one resource")
+        mapping = self._mapping(types[0])
+        namespace = self._namespace_for(mapping)
+        return iter([Info(mapping, namespace, name, subresource=self.subresource) for name in names])
+
+    def _from_files(
+        self, types: list[str], names: list[str], tuples: list[tuple[str, str]]
+    ) -> Iterator[Item]:
+        if types:
+            raise CLIError(
+                "when paths, URLs, or stdin is provided as input, you may not specify resource arguments as well"
+            )
+        if tuples:
+            raise CLIError("resource/name arguments cannot be provided when a path is specified")
+        from kubesim.cli.files import find_sources
+
+        found = find_sources(self.session, self.filenames, self.kustomize, recursive=self.recursive)
+        self.single_item_implied = found.single_item_implied
+        return self._documents(found.sources)
+
+    def _documents(self, sources: Sequence[tuple[str, Callable[[], Iterator[Any]]]]) -> Iterator[Item]:
+        matches = self._selector_filter()
+        for source, documents in sources:
+            try:
+                for value in documents():
+                    for item in self._items(value, source):
+                        if isinstance(item, Exception) or matches(item):
+                            yield item
+            except CLIError as error:
+                yield error
+                if not self.continue_on_error:
+                    return
+
+    def _selector_filter(self) -> Callable[[Info], bool]:
+        if not self.label_selector:
+            return lambda info: True
+        from kubesim.apimachinery.labels import parse_selector
+
+        try:
+            selector = parse_selector(self.label_selector)
+        except ValueError as error:
+            raise CLIError(f'the provided selector "{self.label_selector}" is not valid: {error}') from None
+        return lambda info: selector.matches(labels_of(info.object or {}))
+
+    def _items(self, value: Any, source: str) -> Iterator[Item]:
+        from kubesim.cli.files import check_document
+
+        obj = check_document(value, source, validate=self.validate)
+        info: Item
+        try:
+            info = self._info(obj, source)
+        except CLIError as error:
+            info = error
+        if self.flatten and isinstance(obj.get("items"), list) and str(obj.get("kind", "")).endswith("List"):
+            yield from self._flat(Info(_LIST, source=source, object=obj))
+            return
+        yield info
+
+    def _flat(self, info: Info) -> Iterator[Item]:
+        """The items of a list, each with its own kind."""
+        whole = info.object or {}
+        items = whole.get("items")
+        if not isinstance(items, list):
+            yield info
+            return
+        kind = str(whole.get("kind", ""))
+        for item in items:
+            if not isinstance(item, dict):
+                continue
+            typed = kind != "List" and kind.endswith("List")
+            known = {"apiVersion": whole.get("apiVersion"), "kind": kind[:-4]} if typed else {}
+            try:
+                yield self._info(known | item, info.source)
+            except CLIError as error:
+                yield error
+
+    def _info(self, obj: JSONObject, source: str) -> Info:
+        name, namespace = name_of(obj), namespace_of(obj)
+        try:
+            group, version = split_api_version(str(obj.get("apiVersion") or ""))
+        except ValueError as error:
+            raise CLIError(f'unable to decode "{source}": {error}') from None
+        gvk = GroupVersionKind(group, version, str(obj.get("kind") or ""))
+        if self.local:
+            return Info(_local_mapping(gvk), namespace, name, source, obj, self.subresource)
+        try:
+            mapping = self.session.mapper.kind(gvk)
+        except NoMatch as error:
+            raise CLIError(
+                f'resource mapping not found for name: "{name}" namespace: "{namespace}" from "{source}": {error}\n'
+                "ensure CRDs are installed first"
+            ) from None
+        return Info(mapping, namespace, name, source, obj, self.subresource)
+
+
+def object_of(infos: Sequence[Info], *, single: bool) -> JSONObject:
+    """One object, or a List of them: Result.Object."""
+    if single and len(infos) == 1:
+        return infos[0].object or {}
+    version = resource_version_of(infos[0].object or {}) if len(infos) == 1 else ""
+    return {
+        "apiVersion": "v1",
+        "kind": "List",
+        "metadata": {"resourceVersion": version},
+        "items": [i.object for i in infos],
+    }
+
+
+def collected(errors: Sequence[Exception]) -> Exception | None:
+    """Nothing, the one error, or all together."""
+    if not errors:
+        return None
+    return errors[0] if len(errors) == 1 else AggregateError(errors)
+
+
+def _local_mapping(gvk: GroupVersionKind) -> Mapping:
+    from kubesim.apimachinery.gvk import GroupVersionResource
+
+    return Mapping(GroupVersionResource(gvk.group, gvk.version, gvk.kind.lower()), gvk, namespaced=True)
+
+
+_LIST = _local_mapping(GroupVersionKind("", "v1", "List"))
+
+
+def _normalised(arguments: list[str]) -> list[str]:
+    """`a,b c d` means `a/c a/d b/c b/d`."""
+    if len(arguments) < 2:
+        return arguments
+    types = _unique(arguments[0].split(","))
+    return [f"{t}/{n}" for t in types for n in arguments[1:]] if len(types) > 1 else arguments
+
+
+def _pair(argument: str) -> tuple[str, str]:
+    parts = argument.split("/")
+    if len(parts) != 2:
+        raise CLIError("arguments in resource/name form may not have more than one slash")
+    word, name = parts
+    if not word or not name or "," in word:
+        raise CLIError("arguments in resource/name form must have a single resource and name")
+    return word, name
+
+
+def _unique(words: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(words))

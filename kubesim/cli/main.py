@@ -1,0 +1,255 @@
+"""From the words of a command line to an exit code.
+
+The table names a module for each command; only the module of the command that was called is imported: import
+time is paid by every cold command.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Sequence
+
+from kubesim.apimachinery.errors import StatusError
+from kubesim.cli.command import Command, Context
+from kubesim.cli.errors import (
+    AggregateError,
+    CLIError,
+    SilentExit,
+    error_text,
+    exit_code,
+)
+from kubesim.cli.flags import FlagError, FlagSet, HelpWanted
+from kubesim.cli.globals import GLOBAL_FLAGS
+from kubesim.cli.session import Session
+from kubesim.cli.streams import Streams
+
+# Command -> (module, what it does), by group, in the order in which help lists them.
+GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
+    (
+        "Basic Commands (Beginner)",
+        (
+            ("create", "create", "Create a resource from a file or from stdin"),
+            (
+                "expose",
+                "expose",
+                "Make a Service for a Pod, Service, Deployment, ReplicaSet or ReplicationController",
+            ),
+            ("run", "run", "Run an image in a Pod"),
+            ("set", "set", "Set single features of objects"),
+        ),
+    ),
+    (
+        "Basic Commands (Intermediate)",
+        (
+            ("explain", "explain", "Say what the fields of a resource mean"),
+            ("get", "get", "Show one or many resources"),
+            ("edit", "edit", "Edit a resource in your editor"),
+            ("delete", "delete", "Delete resources by file, stdin, name or selector"),
+        ),
+    ),
+    (
+        "Cluster Management Commands",
+        (("cluster-info", "cluster_info", "Show the addresses of the cluster"),),
+    ),
+    (
+        "Troubleshooting and Debugging Commands",
+        (
+            ("describe", "describe", "Show details of a resource or a group of resources"),
+            ("logs", "logs", "Print the log of a container"),
+            ("exec", "exec", "Run a command in a container"),
+            ("auth", "auth", "Look into authorization"),
+            ("events", "events", "List events"),
+        ),
+    ),
+    (
+        "Advanced Commands",
+        (
+            ("diff", "diff", "Compare what is there with what would be applied"),
+            ("apply", "apply", "Bring a resource to the state that a file describes"),
+            ("patch", "patch", "Change fields of a resource"),
+            ("replace", "replace", "Replace a resource by file or stdin"),
+            ("wait", "wait", "Wait for a condition of one or many resources"),
+            ("kustomize", "kustomize", "Build a kustomization from a directory"),
+        ),
+    ),
+    (
+        "Settings Commands",
+        (
+            ("label", "label", "Change the labels of a resource"),
+            ("annotate", "annotate", "Change the annotations of a resource"),
+            ("completion", "completion", "Print shell code for completion (bash, zsh or fish)"),
+        ),
+    ),
+    (
+        "Other Commands",
+        (
+            ("api-resources", "api_resources", "Print the resources of the API"),
+            ("api-versions", "api_versions", 'Print the versions of the API as "group/version"'),
+            ("config", "config", "Change kubesim's own kubeconfig file"),
+            ("options", "options", "List the flags that every command takes"),
+            ("version", "version", "Print the versions of client and server"),
+        ),
+    ),
+    (
+        "Simulation Commands",
+        (
+            ("sim", "sim", "Create, list, choose, reset and delete simulated clusters"),
+            ("reconcile", "reconcile", "Run controllers until nothing is left to do, and say what they did"),
+        ),
+    ),
+)
+MODULES: dict[str, str] = {word: module for _, rows in GROUPS for word, module, _ in rows}
+ALIASES = {"events": "events", "ev": "events"}
+
+
+def load(word: str) -> Command | None:
+    """The command of that name, its module imported; None if there is none."""
+    module = MODULES.get(word)
+    if module is None:
+        return None
+    command = importlib.import_module(f"kubesim.cli.commands.{module}").COMMAND
+    if not isinstance(command, Command):
+        raise TypeError(f"{module}.COMMAND is not a Command")
+    return command
+
+
+def run(words: Sequence[str], streams: Streams, make_session: Callable[..., Session] = Session) -> int:
+    """Run one command line; the exit code. Never raises what the user could have caused."""
+    try:
+        return _dispatch(list(words), streams, make_session)
+    except (CLIError, SilentExit, StatusError, AggregateError) as error:
+        text = error_text(error)
+        if text:
+            streams.stderr.write(text + "\n")
+        return exit_code(error)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 141
+    finally:
+        _flush(streams)
+
+
+def _flush(streams: Streams) -> None:
+    for stream in (streams.stdout, streams.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            # The reader has gone, for instance `| head -1`: there is nobody left to tell.
+            continue
+        except ValueError:
+            continue
+
+
+def _dispatch(words: list[str], streams: Streams, make_session: Callable[..., Session]) -> int:
+    program = streams.program
+    try:
+        before, rest, _ = FlagSet(GLOBAL_FLAGS).parse(words, stop_at_argument=True)
+    except HelpWanted:
+        return _root_help(streams)
+    except FlagError as error:
+        raise CLIError(f"{error}\nSee '{program} --help' for usage.") from None
+    if not rest or rest == ["help"]:
+        return _root_help(streams)
+    leading = words[: len(words) - len(rest)]
+    if rest[0] == "help":
+        rest = [*rest[1:], "--help"]
+    command = load(rest[0])
+    if command is None:
+        raise CLIError(_unknown(rest[0], program))
+    path, command, arguments = _descend(f"{program} {command.name}", command, rest[1:])
+    del before
+    try:
+        flags, positional, dash = FlagSet((*command.flags, *GLOBAL_FLAGS)).parse([*leading, *arguments])
+    except HelpWanted:
+        return _help(streams, path, command)
+    except FlagError as error:
+        raise CLIError(f"{error}\nSee '{path} --help' for usage.") from None
+    if command.run is None:
+        if positional:
+            raise CLIError(
+                f"unknown command \"{' '.join(positional)}\"\nSee '{path} -h' for help and examples"
+            )
+        return _help(streams, path, command)
+    missing = [f'"{f.name}"' for f in command.flags if f.required and not flags.changed(f.name)]
+    if missing:
+        raise CLIError(f"required flag(s) {', '.join(missing)} not set")
+    session = make_session(flags, streams, command=command.name)
+    try:
+        return command.run(Context(path, positional, flags, streams, session, dash)) or 0
+    finally:
+        session.close()
+
+
+def _descend(path: str, command: Command, words: list[str]) -> tuple[str, Command, list[str]]:
+    """Follow the words down to the subcommand they name; flags may stand between them."""
+    while command.subcommands:
+        position = _first_argument(command, words)
+        found = command.find(words[position]) if position is not None else None
+        if found is None or position is None:
+            break
+        words = [*words[:position], *words[position + 1 :]]
+        path, command = f"{path} {found.name}", found
+    return path, command, words
+
+
+def _first_argument(command: Command, words: list[str]) -> int | None:
+    """Where the first word stands that is neither a flag nor a flag's value."""
+    known = FlagSet((*command.flags, *GLOBAL_FLAGS)).flags
+    takes_value = {f"--{f.name}" for f in known if not f.without_argument}
+    takes_value |= {f"-{f.short}" for f in known if f.short and not f.without_argument}
+    position = 0
+    while position < len(words):
+        word = words[position]
+        if word == "--":
+            return None
+        if not word.startswith("-") or word == "-":
+            return position
+        position += 2 if word in takes_value else 1
+    return None
+
+
+def _help(streams: Streams, path: str, command: Command) -> int:
+    from kubesim.cli.help import render_command
+
+    streams.stdout.write(render_command(path, command))
+    return 0
+
+
+def _root_help(streams: Streams) -> int:
+    from kubesim.cli.help import render_root
+
+    streams.stdout.write(render_root(streams.program, GROUPS))
+    return 0
+
+
+def _unknown(word: str, program: str) -> str:
+    """The text for a command that does not exist, with those that are near: cobra's rules."""
+    near = [
+        name
+        for name in sorted(MODULES)
+        if _distance(word, name) <= 2 or name.lower().startswith(word.lower())
+    ]
+    text = f'unknown command "{word}" for "{program}"'
+    if near:
+        text += "\n\nDid you mean this?\n" + "".join(f"\t{name}\n" for name in near)
+    return text
+
+
+def _distance(a: str, b: str) -> int:
+    """The Levenshtein distance, letters compared without case."""
+    a, b = a.lower(), b.lower()
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        row, before = [i], row
+        for j, y in enumerate(b, 1):
+            row.append(min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (x != y)))
+    return row[-1]
+
+
+def commands() -> Iterator[tuple[str, Command]]:
+    """Every command with its name; imports them all (for documentation and completion)."""
+    for word in MODULES:
+        command = load(word)
+        if command is not None:
+            yield word, command

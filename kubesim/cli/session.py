@@ -1,0 +1,207 @@
+"""What one command works with: its cluster, its client, its namespace. The one place that reads the
+environment.
+
+In process there is no server: a write marks the cluster as unsettled, and before anything is read after it,
+and at the latest when the command ends, the controllers run until nothing is left to do. So every command
+sees endpoints, rules and DNS that agree with what was written before it. `KUBESIM_RECONCILE=manual` leaves
+that to
+`kubesim reconcile`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kubesim.apimachinery.rest import Request, Response, UserInfo
+from kubesim.cli.errors import CLIError
+from kubesim.cli.flags import Values
+from kubesim.cli.streams import Streams
+from kubesim.client.client import Client
+from kubesim.client.restmapper import RESTMapper
+from kubesim.client.transport import Transport
+from kubesim.cluster.home import DEFAULT_SIM, Home, HomeError, default_home
+
+if TYPE_CHECKING:
+    from kubesim.cluster.build import Cluster
+
+READS = ("GET", "HEAD", "OPTIONS")
+
+
+class SettlingTransport:
+    """Runs the controllers after writes, before the next read."""
+
+    def __init__(self, inner: Transport, cluster: Cluster, *, manual: bool) -> None:
+        self._inner = inner
+        self._cluster = cluster
+        self._manual = manual
+        self._dirty = True  # time may have passed since the last command: timers may be due
+        self._deferred = 0
+
+    def send(self, request: Request) -> Response:
+        if request.method in READS:
+            if self._dirty and not self._deferred:
+                self.settle()
+            return self._inner.send(request)
+        response = self._inner.send(request)
+        if response.status < 400 and "All" not in request.query.get("dryRun", ()):
+            self._dirty = True
+        return response
+
+    def batch(self) -> AbstractContextManager[object]:
+        return self._inner.batch()
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Inside the block, reads do not wait for the controllers."""
+        self._deferred += 1
+        try:
+            yield
+        finally:
+            self._deferred -= 1
+
+    def settle(self) -> None:
+        """Run the controllers now, unless that is done by hand."""
+        self._dirty = False
+        if not self._manual:
+            self._cluster.settle()
+
+    def finish(self) -> None:
+        """Settle what is left when the command ends."""
+        if self._dirty:
+            self.settle()
+
+
+class Session:
+    """One command's view of one cluster. `client`, `mapper` and `cluster` come into being when they are first
+    used.
+    """
+
+    def __init__(self, flags: Values, streams: Streams, *, command: str = "") -> None:
+        self.flags = flags
+        self.streams = streams
+        self.command = command
+        self._transport: SettlingTransport | None = None
+
+    @cached_property
+    def home(self) -> Home:
+        """The directory with the simulated clusters."""
+        try:
+            return Home(default_home(self.streams.env, sys.platform))
+        except HomeError as error:
+            raise CLIError(str(error)) from None
+
+    @cached_property
+    def sim(self) -> str:
+        """The name of the cluster: `--sim`, `KUBESIM_SIM`, or the one in use."""
+        return self.flags.text("sim") or self.streams.env.get("KUBESIM_SIM", "") or self._current_sim()
+
+    def _current_sim(self) -> str:
+        try:
+            return self.home.current()
+        except HomeError as error:
+            raise CLIError(str(error)) from None
+
+    @property
+    def remote(self) -> bool:
+        """Whether the command line names an API server in place of the simulated cluster."""
+        return any(self.flags.text(name) for name in ("server", "kubeconfig", "context"))
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        """The simulated cluster, opened in this process; made by the first command. Raises CLIError."""
+        from kubesim.cluster.open import open_cluster
+        from kubesim.storage.interface import StorageError
+
+        try:
+            return open_cluster(
+                self.home,
+                self.sim,
+                database_url=self.streams.env.get("KUBESIM_DATABASE_URL", ""),
+                create=self.sim == DEFAULT_SIM or self.sim == self.flags.text("sim"),
+            )
+        except (HomeError, StorageError) as error:
+            raise CLIError(str(error)) from None
+
+    @cached_property
+    def client(self) -> Client:
+        """Speaks to the simulated cluster, or to the server that the command line names."""
+        return Client(
+            self._make_transport(),
+            user=self._user(),
+            user_agent=f"kubectl-{self.command}" if self.command else "kubectl",
+            on_warning=self._warn,
+        )
+
+    def _make_transport(self) -> Transport:
+        if self.remote:
+            from kubesim.cli.remote import connect
+
+            return connect(self)
+        manual = self.streams.env.get("KUBESIM_RECONCILE", "") == "manual"
+        self._transport = SettlingTransport(self.cluster.transport, self.cluster, manual=manual)
+        return self._transport
+
+    def _user(self) -> UserInfo:
+        name = self.flags.text("as")
+        groups = tuple(self.flags.texts("as-group"))
+        if not name:
+            if groups:
+                raise CLIError("requesting groups or user-extra for  without impersonating a user")
+            return UserInfo()
+        return UserInfo(name, (*groups, "system:authenticated"), self.flags.text("as-uid"))
+
+    @cached_property
+    def mapper(self) -> RESTMapper:
+        """The resources that the server has."""
+        return RESTMapper.from_discovery(self.client)
+
+    @cached_property
+    def _context_namespace(self) -> str:
+        if not self.home.kubeconfig.exists():
+            return ""
+        from kubesim.cli.kubeconfig import current_namespace
+
+        return current_namespace(self.home.kubeconfig)
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of this call: `--namespace`, the one of the current context, or `default`."""
+        return self.flags.text("namespace") or self._context_namespace or "default"
+
+    @property
+    def explicit_namespace(self) -> bool:
+        """Whether the command line names the namespace."""
+        return self.flags.changed("namespace")
+
+    def settle(self) -> None:
+        """Run the controllers now."""
+        if self._transport is not None:
+            self._transport.settle()
+
+    def deferred(self) -> AbstractContextManager[Any]:
+        """Inside the block, the controllers wait: for many writes in a row."""
+        from contextlib import nullcontext
+
+        _ = self.client
+        return self._transport.deferred() if self._transport is not None else nullcontext()
+
+    def _warn(self, text: str) -> None:
+        self.streams.stderr.write(f"Warning: {text}\n")
+
+    def path(self, name: str) -> Path:
+        """A file name as the user typed it."""
+        return self.streams.path(name)
+
+    def close(self) -> None:
+        """End the command: settle what was written and let go of the store."""
+        if self._transport is None:
+            return
+        try:
+            self._transport.finish()
+        finally:
+            self.cluster.close()
