@@ -1,4 +1,5 @@
-"""Field paths and the errors that validation reports of them, worded as k8s.io/apimachinery/pkg/util/validation/field.
+"""Field paths and the errors that validation reports of them, worded as
+k8s.io/apimachinery/pkg/util/validation/field.
 
 Order as in Kubernetes: validation collects every error; nobody stops at the first.
 """
@@ -77,7 +78,9 @@ OMIT_VALUE: Final = OmitValue()
 
 @dataclass(frozen=True, slots=True)
 class GoValue:
-    """A bad value whose type only Go has: printed as it stands, for instance `core.ServicePort{Name:"", …}`."""
+    """A bad value whose type only Go has: printed as it stands, for instance `core.ServicePort{Name:"",
+    …}`.
+    """
 
     text: str
 
@@ -105,11 +108,13 @@ class FieldError:
 
 
 def _printed(value: Any) -> str:
-    """A value as Go prints it in a field error: strings quoted, numbers plain, maps and slices of strings with their type."""
+    """A value as Go prints it in a field error: strings quoted, numbers plain, maps and slices of strings
+    with their type.
+    """
     if isinstance(value, GoValue):
         return value.text
     if value is None:
-        return "null"
+        return '"null"'  # field.Error puts the word in the place of a nil pointer, and quotes it
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
