@@ -1,3 +1,65 @@
-.PHONY: help test
-help:
-	@echo "make test"
+# Everything runs in .venv; a target installs what it needs, with the versions pinned in constraints.txt.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SOURCES := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format lint types imports fix bench golden docs clean
+
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(SOURCES) | $(BIN)/python
+	$(PIP) install --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.test: $(SOURCES) | $(BIN)/python
+	$(PIP) install --constraint constraints.txt --editable '.[test]'
+	@touch $@ $(VENV)/.demo
+
+$(VENV)/.dev: $(SOURCES) | $(BIN)/python
+	$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	@touch $@ $(VENV)/.test $(VENV)/.demo
+
+demo: $(VENV)/.demo ## Install kubesim and play the Services walkthrough on a cluster that goes afterwards
+	@PATH="$(abspath $(BIN)):$$PATH" bash docs/walkthrough.sh
+
+test: $(VENV)/.test ## Install what the tests need and run them all
+	$(BIN)/python -m pytest --numprocesses auto
+
+check: format lint types imports test ## All that must hold before a change is submitted
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+imports: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+fix: $(VENV)/.dev ## Format the code and mend what can be mended without thinking
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.test ## Measure, against raw limits and named peers
+	$(BIN)/python -m tests.bench
+
+golden: $(VENV)/.demo ## Replay recorded kubectl sessions (GOLDEN=directory with replay.py)
+	@tests/golden/replay.sh $(GOLDEN)
+
+docs: $(VENV)/.demo ## Write the generated pages
+	$(BIN)/python -m kubesim.cli.reference > docs/cli.md
+
+clean: ## Remove what was made
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,8 +26,10 @@ from kubesim.client.client import Client
 from kubesim.client.restmapper import RESTMapper
 from kubesim.client.transport import Transport
 from kubesim.cluster.home import DEFAULT_SIM, Home, HomeError, default_home
+from kubesim.util.clock import SystemClock
 
 if TYPE_CHECKING:
+    from kubesim.apimachinery.schema import Schema
     from kubesim.cluster.build import Cluster
 
 READS = ("GET", "HEAD", "OPTIONS")
@@ -69,6 +72,10 @@ class SettlingTransport:
         self._dirty = False
         if not self._manual:
             self._cluster.settle()
+
+    def touch(self) -> None:
+        """Time has passed: look for what is due before the next read."""
+        self._dirty = True
 
     def finish(self) -> None:
         """Settle what is left when the command ends."""
@@ -161,6 +168,13 @@ class Session:
         return RESTMapper.from_discovery(self.client)
 
     @cached_property
+    def schema(self) -> Schema:
+        """The published types of the cluster's version of Kubernetes."""
+        from kubesim.apimachinery.schema import load_schema
+
+        return load_schema(self.cluster.config.kubernetes_version, self.home.cache)
+
+    @cached_property
     def _context_namespace(self) -> str:
         if not self.home.kubeconfig.exists():
             return ""
@@ -189,6 +203,23 @@ class Session:
 
         _ = self.client
         return self._transport.deferred() if self._transport is not None else nullcontext()
+
+    @property
+    def server_address(self) -> str:
+        """The URL of the API server, as messages name it."""
+        return self.flags.text("server") or self.cluster.server_address
+
+    def now(self) -> datetime:
+        """The time on the cluster's clock."""
+        return SystemClock().now() if self.remote else self.cluster.clock.now()
+
+    def pause(self, limit: float) -> None:
+        """Let time pass until something may have changed, at most `limit` seconds."""
+        if self._transport is None:
+            SystemClock().sleep(min(limit, 0.2))
+            return
+        self.cluster.pause(limit)
+        self._transport.touch()
 
     def _warn(self, text: str) -> None:
         self.streams.stderr.write(f"Warning: {text}\n")

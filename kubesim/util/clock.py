@@ -1,7 +1,8 @@
 """The one place that reads the time.
 
-Everything that asks what time it is holds a `Clock`. Times are aware datetimes in UTC; Kubernetes writes them to the
-second (`format_time`) or, in Leases and Events of events.k8s.io, to the microsecond (`format_micro_time`).
+Everything that asks what time it is holds a `Clock`. Times are aware datetimes in UTC; Kubernetes writes them
+to the second (`format_time`) or, in Leases and Events of events.k8s.io, to the microsecond
+(`format_micro_time`).
 """
 
 from __future__ import annotations
@@ -31,6 +32,10 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Let real time pass."""
+        time.sleep(seconds)
 
 
 class FrozenClock:
