@@ -1,0 +1,263 @@
+"""Compile the published OpenAPI definitions of one Kubernetes version into the tables of `shapes`.
+
+The definitions come from the package kubernetes-validate, read as data. What they leave out and the API
+server's behaviour needs (Go's field order, its type names, `omitempty`, enumerations) stands in
+`go_facts.json` beside this module, extracted from the sources of k8s.io/api and k8s.io/apimachinery by
+`tools/go_facts.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from kubesim.apimachinery.schema import shapes
+from kubesim.apimachinery.schema.shapes import Definition, Field
+from kubesim.util.jsontypes import JSONObject
+
+FACTS = Path(__file__).with_name("go_facts.json")
+META = "io.k8s.apimachinery.pkg.apis.meta.v1."
+
+# Definitions whose Go types read and write JSON themselves.
+SPECIAL = {
+    "io.k8s.apimachinery.pkg.api.resource.Quantity": shapes.QUANTITY,
+    "io.k8s.apimachinery.pkg.util.intstr.IntOrString": shapes.INT_OR_STRING,
+    "io.k8s.apimachinery.pkg.runtime.RawExtension": shapes.RAW,
+    META + "Time": shapes.TIME,
+    META + "MicroTime": shapes.MICRO_TIME,
+    META + "Duration": shapes.DURATION,
+    META + "FieldsV1": shapes.RAW,
+    META + "Patch": shapes.RAW,
+}
+
+# Go types that the definitions give as plain strings, and whose JSON is checked.
+GO_SPECIAL = {"v1.Time": shapes.TIME, "v1.MicroTime": shapes.MICRO_TIME, "v1.Duration": shapes.DURATION}
+
+_SCALARS = {
+    ("string", None): shapes.STRING,
+    ("string", "byte"): shapes.BYTES,
+    ("string", "date-time"): shapes.TIME,
+    ("integer", "int32"): shapes.INT32,
+    ("integer", "int64"): shapes.INT64,
+    ("integer", None): shapes.INT64,
+    ("boolean", None): shapes.BOOL,
+    ("number", "double"): shapes.FLOAT,
+    ("number", None): shapes.FLOAT,
+}
+
+
+def compile_definitions(path: Path, minor: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The hot table (decoding, patching) and the cold one (texts, Go's type names) of a
+    `_definitions.json`.
+    """
+    found = json.loads(path.read_bytes())["$defs"]
+    facts = json.loads(FACTS.read_bytes())
+    return _Compiler(found, facts, minor).tables()
+
+
+class _Compiler:
+    def __init__(self, found: JSONObject, facts: JSONObject, minor: int) -> None:
+        self._found = found
+        self._facts = facts
+        self._minor = minor
+        self._names = sorted(found)
+        self._positions = {name: at for at, name in enumerate(self._names)}
+        self._types = {name: self._go_types(name) for name in self._names}
+        self._shared: dict[Any, Any] = {}
+
+    def tables(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        definitions = [self._definition(name) for name in self._names]
+        zeros = _Zeros(definitions)
+        hot = {
+            "names": self._names,
+            "definitions": [
+                {field: self._share(zeros.complete(value)) for field, value in fields.items()}
+                for fields in definitions
+            ],
+            "maps": {
+                at: self._found[name]["x-kubernetes-map-type"]
+                for at, name in enumerate(self._names)
+                if "x-kubernetes-map-type" in self._found[name]
+            },
+            "kinds": self._kinds(),
+        }
+        cold = {
+            "types": {n: t for n, t in self._types.items() if t},
+            "texts": {name: self._texts(name) for name in self._names},
+        }
+        return hot, cold
+
+    def _share(self, value: Any) -> Any:
+        """Equal tuples become one, so that the table is small on disk and in memory."""
+        if isinstance(value, tuple):
+            value = tuple(self._share(v) for v in value)
+            return self._shared.setdefault(repr(value), value)
+        return value
+
+    def _go_types(self, name: str) -> dict[str, str]:
+        """Field → Go type and options, in Go's order, as they are in this version."""
+        text = self._facts["structs"].get(name, "")
+        types: dict[str, str] = dict(part.split(":", 1) for part in text.split(" ")) if text else {}
+        changes: dict[str, dict[str, str]] = self._facts["changes"].get(name, {})
+        known = sorted((int(m) for m in changes), key=lambda m: abs(m - self._minor))
+        if self._minor > 36 and known and known[0] == 36:
+            return types | changes["36"]  # newer than the newest facts: as the newest
+        return types | changes.get(str(self._minor), {})
+
+    def _kinds(self) -> dict[tuple[str, str, str], int]:
+        kinds: dict[tuple[str, str, str], int] = {}
+        for name, definition in self._found.items():
+            for gvk in definition.get("x-kubernetes-group-version-kind") or []:
+                kinds[gvk["group"], gvk["version"], gvk["kind"]] = self._positions[name]
+        return kinds
+
+    def _definition(self, name: str) -> Definition:
+        properties = self._found[name].get("properties") or {}
+        types = self._types[name]
+        order = [f for f in types if f in properties] + [f for f in sorted(properties) if f not in types]
+        return {field: self._field(properties[field], types.get(field, "")) for field in order}
+
+    def _field(self, schema: JSONObject, go: str = "") -> Field:
+        kind, argument = self._shape(schema, go)
+        shown, _, options = go.partition("|")
+        pointer = shown.startswith("*")
+        omit = _omit(kind, shown, options) if go else shapes.KEEP
+        zero = None
+        if omit == shapes.ALWAYS and not pointer:
+            zero = {} if kind == shapes.STRUCT else shapes.ZERO[kind]
+        return kind, argument, omit, zero, self._merge(schema)
+
+    def _shape(self, schema: JSONObject, go: str) -> tuple[int, Any]:
+        reference = schema.get("$ref")
+        if reference:
+            name = reference.rsplit("/", 1)[1]
+            if name in SPECIAL:
+                return SPECIAL[name], None
+            target = self._found[name]
+            if "properties" in target:
+                return shapes.STRUCT, self._positions[name]
+            kind = _type_of(target)
+            return _SCALARS.get((kind or "", target.get("format")), shapes.RAW), None
+        kind = _type_of(schema)
+        if kind == "array":
+            return shapes.LIST, self._field(schema["items"])
+        if kind == "object":
+            values = schema.get("additionalProperties")
+            return (shapes.MAP, self._field(values)) if isinstance(values, dict) else (shapes.RAW, None)
+        special = GO_SPECIAL.get(go.partition("|")[0].lstrip("*"))
+        if special is not None:
+            return special, None
+        return _SCALARS.get((kind or "", schema.get("format")), shapes.RAW), None
+
+    def _merge(self, schema: JSONObject) -> shapes.Merge | None:
+        strategies = schema.get("x-kubernetes-patch-strategy", "")
+        map_type = schema.get("x-kubernetes-map-type", "")
+        found = (
+            schema.get("x-kubernetes-list-type", ""),
+            tuple(schema.get("x-kubernetes-list-map-keys", ())),
+            schema.get("x-kubernetes-patch-merge-key", ""),
+            tuple(strategies.split(",")) if strategies else (),
+            map_type,
+        )
+        return found if any(found) else None
+
+    def _texts(self, name: str) -> tuple[Any, ...]:
+        """`(description, type, required, {field: (description, type tree, enum)})` of a definition, for
+        explain.
+        """
+        definition = self._found[name]
+        fields = {}
+        for field, schema in sorted((definition.get("properties") or {}).items()):
+            values = self._enum(name, self._types[name].get(field, ""))
+            said = schema.get("description", "")
+            if values:
+                lines = sorted(f" - `{json.dumps(v)}` {text}" for v, text in values.items())
+                said = "\n".join([said, "", "Possible enum values:", *lines])
+            fields[field] = (said, _tree(schema), tuple(sorted(values)))
+        return (
+            definition.get("description", ""),
+            _type_of(definition) or "",
+            tuple(definition.get("required") or ()),
+            fields,
+        )
+
+    def _enum(self, name: str, go: str) -> dict[str, str]:
+        shown = go.partition("|")[0].lstrip("*")
+        package, _, kind = shown.rpartition(".")
+        if not package or shown.startswith("["):
+            return {}
+        home = name.rsplit(".", 1)[0]
+        enums: dict[str, dict[str, str]] = self._facts["enums"]
+        for prefix in (home, f"io.k8s.api.core.{package}", META.rstrip(".")):
+            if prefix.endswith("." + package) and f"{prefix}.{kind}" in enums:
+                return enums[f"{prefix}.{kind}"]
+        return {}
+
+
+# Types that `omitempty` does not concern: they are structs to Go, whatever their JSON is.
+_GO_STRUCTS = (
+    shapes.STRUCT,
+    shapes.TIME,
+    shapes.MICRO_TIME,
+    shapes.DURATION,
+    shapes.QUANTITY,
+    shapes.INT_OR_STRING,
+)
+
+
+def _omit(kind: int, shown: str, options: str) -> int:
+    """What Go's encoder does with the zero value of a field, from its type and its tag options."""
+    if shown.startswith("*"):
+        return shapes.KEEP if options else shapes.ALWAYS
+    if "z" in options:
+        return shapes.DROP
+    if not options or kind in _GO_STRUCTS:
+        return shapes.ALWAYS
+    if kind == shapes.RAW:
+        return shapes.ALWAYS if shown == "runtime.RawExtension" else shapes.KEEP
+    return shapes.DROP
+
+
+def _type_of(schema: JSONObject) -> str | None:
+    kind = schema.get("type")
+    if isinstance(kind, list):
+        return next((k for k in kind if k != "null"), None)
+    return kind
+
+
+def _tree(schema: JSONObject) -> tuple[Any, ...]:
+    """What explain needs of a type: ("ref", name), ("array", tree), ("map", tree) or (type,)."""
+    if "$ref" in schema:
+        return "ref", schema["$ref"].rsplit("/", 1)[1]
+    kind = _type_of(schema)
+    if kind == "array":
+        return "array", _tree(schema["items"])
+    if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
+        return "map", _tree(schema["additionalProperties"])
+    return (kind or "",)
+
+
+class _Zeros:
+    """Fills in the zero values of structs: each is the object of its fields that are always written."""
+
+    def __init__(self, definitions: list[Definition]) -> None:
+        self._definitions = definitions
+        self._found: dict[int, JSONObject] = {}
+
+    def complete(self, field: Field) -> Field:
+        kind, argument, omit, zero, merge = field
+        if kind in (shapes.LIST, shapes.MAP):
+            argument = self.complete(argument)
+        elif zero == {}:
+            zero = self.of(argument)
+        return kind, argument, omit, zero, merge
+
+    def of(self, at: int) -> JSONObject:
+        if at not in self._found:
+            self._found[at] = {
+                name: self.of(argument) if zero == {} else zero
+                for name, (_, argument, omit, zero, _) in self._definitions[at].items()
+                if omit == shapes.ALWAYS
+            }
+        return self._found[at]
