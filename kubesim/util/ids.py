@@ -1,6 +1,7 @@
 """The one place that draws random values: uids, name suffixes, cluster IPs, node ports.
 
-All of them come from one `Identities`, seeded for a reproducible cluster (`--seed`), from the system's entropy without.
+All of them come from one `Identities`, seeded for a reproducible cluster (`--seed`), from the system's
+entropy without.
 """
 
 from __future__ import annotations

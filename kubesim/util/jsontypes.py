@@ -1,6 +1,7 @@
 """The types that decoded JSON has here, and how it is copied, encoded and walked.
 
-A `JSONObject` is what travels through the whole house: decode, default, admit, validate, store, patch, watch, print.
+A `JSONObject` is what travels through the whole house: decode, default, admit, validate, store, patch, watch,
+print.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Where a part of the cluster keeps small state that is not an object of the API (checkpoints, timers, container files)."""
+"""Where a part of the cluster keeps small state that is not an object of the API (checkpoints, timers,
+container files).
+"""
 
 from __future__ import annotations
 
