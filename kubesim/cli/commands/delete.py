@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,6 +15,7 @@ from kubesim.cli.builder import (
     SELECTOR_FLAG,
     Builder,
     Info,
+    Item,
     collected,
     filename_flags,
 )
@@ -23,8 +24,9 @@ from kubesim.cli.errors import CLIError
 from kubesim.cli.flags import Flag, boolean
 from kubesim.cli.generated import prefixed
 from kubesim.cli.options import DRY_RUN_FLAG, DryRun, dry_run_of
+from kubesim.cli.raw import send_raw
 from kubesim.cli.waiting import Deadline, gone, wait_until
-from kubesim.util.jsontypes import JSONObject, decode, dig
+from kubesim.util.jsontypes import JSONObject, dig
 
 PROPAGATION = {"background": "Background", "foreground": "Foreground", "orphan": "Orphan"}
 FORCED = (
@@ -65,12 +67,12 @@ def run(context: Context) -> int:
     how = deletion_of(context)
     raw = context.flags.text("raw")
     if raw:
-        return _delete_raw(context, raw)
+        return send_raw(context, "DELETE", raw)
     _validate(context, how)
     builder = builder_of(context)
     if context.flags.is_set("interactive"):
         return _interactive(context, builder, how)
-    return delete_all(context, builder, how)
+    return delete_all(context, builder.visit(), how)
 
 
 def builder_of(context: Context) -> Builder:
@@ -137,13 +139,13 @@ def _validate(context: Context, how: Deletion) -> None:
         context.err(f"Warning: {FORCED}")
 
 
-def delete_all(context: Context, builder: Builder, how: Deletion) -> int:
-    """Delete everything that a builder finds, then wait until it is gone."""
+def delete_all(context: Context, items: Iterable[Item], how: Deletion) -> int:
+    """Delete everything that was found, then wait until it is gone."""
     errors: list[Exception] = []
     deleted: list[tuple[Info, str]] = []
     found, warned = 0, not how.warn_cluster_scope
     with context.session.deferred():
-        for item in builder.visit():
+        for item in items:
             try:
                 if isinstance(item, Exception):
                     raise item
@@ -234,24 +236,7 @@ def _interactive(context: Context, builder: Builder, how: Deletion) -> int:
     if answer not in ("y", "Y"):
         context.out("deletion is cancelled")
         return 0
-    return delete_all(context, builder, how)
-
-
-def _delete_raw(context: Context, path: str) -> int:
-    body = None
-    names = context.flags.texts("filename")
-    if names:
-        if len(names) > 1 or names[0].startswith(("http://", "https://")):
-            raise CLIError("--raw can only use a single local file or stdin")
-        source = (
-            context.streams.read_stdin() if names[0] == "-" else context.session.path(names[0]).read_bytes()
-        )
-        body = decode(source)
-    answer = context.session.client.request("DELETE", path, body=body).body
-    context.streams.stdout.write(
-        json.dumps(answer, separators=(",", ":")) if isinstance(answer, dict) else str(answer)
-    )
-    return 0
+    return delete_all(context, infos, how)
 
 
 DELETE_FLAGS: tuple[Flag, ...] = (
