@@ -195,7 +195,8 @@ def is_wildcard_dns1123_subdomain(value: str) -> list[str]:
         errors.append(
             regex_error(
                 "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, "
-                "which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
+                "which must consist of lower case alphanumeric characters, '-' or '.' and end with an "
+                "alphanumeric character",
                 _WILDCARD,
                 "*.example.com",
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import cmp_to_key
 
-from kubesim.util.gotext import float_text
+from kubesim.util.gotext import float_json, float_text
 from kubesim.util.jsontypes import JSONObject, JSONValue
 from kubesim.util.yamlscalars import WORDS, is_plain
 
@@ -17,7 +17,9 @@ _SIMPLE = re.compile(r"[A-Za-z/_][-A-Za-z0-9/_.]*")
 # What is not printable to go-yaml, and needs escapes. Characters beyond U+FFFF are among it.
 _SPECIAL = re.compile(r"[^\n -~\u00a0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
 _BREAK = re.compile(r"[\n\u2028\u2029]")
-_BREAK_INSIDE = re.compile(r"([\u2028\u2029])(?=[^\u2028\u2029])")
+_BREAK_INSIDE = re.compile(r"([\u2028\u2029])(?=[^\n\u2028\u2029])")
+_SPACE_BREAK = re.compile(r" [\n\u2028\u2029]")
+_BREAK_SPACE = re.compile(r"[\n\u2028\u2029] ")
 _ESCAPED = re.compile(r"[^ !#-\[\]-~\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
 _ANYTHING = re.compile(r"[\s\S]")
 _ESCAPES = {
@@ -39,6 +41,7 @@ _ESCAPES = {
 }
 _INDICATORS = "#,[]{}&*!|>'\"%@`"
 _LONGEST_SIMPLE_KEY = 128
+_WIDTH = 80
 
 
 def dump(value: JSONValue) -> str:
@@ -55,8 +58,11 @@ class _Emitter:
         self._out = out
         self._styles: dict[str, str] = {}
 
-    def node(self, value: JSONValue, indent: int, separator: str) -> None:
-        """Write a value inside something so far indented, after `separator` where it stays on the line."""
+    def node(self, value: JSONValue, indent: int, separator: str, column: int = 0) -> None:
+        """Write a value inside something so far indented, after `separator` where it stays on the line.
+
+        `column` is where a scalar begins: long ones are folded.
+        """
         if isinstance(value, dict):
             if value:
                 self._mapping(value, indent + 2, "\n" + " " * (indent + 2))
@@ -68,8 +74,10 @@ class _Emitter:
                 self._sequence(list(value), inner, "\n" + " " * inner)
             else:
                 self._out.append(f"{separator}[]")
+        elif isinstance(value, str):
+            self._out.append(separator + self._string(value, indent, column))
         else:
-            self._out.append(separator + self.scalar(value, indent))
+            self._out.append(separator + _word(value))
 
     def _mapping(self, value: JSONObject, indent: int, first: str) -> None:
         """`first` is what stands before the first key: a new line, or the space after a dash."""
@@ -77,13 +85,13 @@ class _Emitter:
         line = "\n" + " " * indent
         lead = first
         for key in sorted_keys(value):
-            text = self._string(key, indent)
-            if _BREAK.search(key) or (len(text) > _LONGEST_SIMPLE_KEY and _is_long(key)):
-                out.append(f"{lead}? {text}{line}:")
+            if _BREAK.search(key) or (len(key) > _LONGEST_SIMPLE_KEY // 4 and _is_long(key)):
+                out.append(f"{lead}? {self._string(key, indent, indent + 2)}{line}:")
                 self._inline(value[key], indent)
             else:
+                text = self._styles.get(key) or self._style(key)
                 out.append(f"{lead}{text}:")
-                self.node(value[key], indent, " ")
+                self.node(value[key], indent, " ", indent + len(text) + 2)
             lead = line
 
     def _sequence(self, value: list[JSONValue], indent: int, first: str) -> None:
@@ -101,39 +109,91 @@ class _Emitter:
         elif isinstance(value, (list, tuple)) and value:
             self._sequence(list(value), indent + 2, " ")
         else:
-            self.node(value, indent, " ")
+            self.node(value, indent, " ", indent + 2)
 
-    def scalar(self, value: JSONValue, indent: int) -> str:
-        if isinstance(value, str):
-            return self._string(value, indent)
-        if value is None:
-            return "null"
-        if value is True:
-            return "true"
-        if value is False:
-            return "false"
-        if isinstance(value, float):
-            return _number(value)
-        return str(value)
-
-    def _string(self, text: str, indent: int) -> str:
+    def _string(self, text: str, indent: int, column: int) -> str:
         found = self._styles.get(text)
         if found is None:
             if _BREAK.search(text):
-                return _multiline(text, " " * (indent + 2))
-            found = self._styles[text] = _quoted(text)
+                return _multiline(text, indent + 2, column)
+            found = self._style(text)
+        if column + len(found) > _WIDTH and " " in found:
+            return _folded(text, found, indent + 2, column)
+        return found
+
+    def _style(self, text: str) -> str:
+        found = self._styles[text] = _quoted(text)
         return found
 
 
-def _multiline(text: str, space: str) -> str:
-    """A string with line breaks; `space` is the indentation of its lines."""
-    if _SPECIAL.search(text) or re.search(r" [\n\u2028\u2029]", text) or text[-1] in "\u2028\u2029":
+def _word(value: JSONValue) -> str:
+    """A scalar that is no string."""
+    if value is None:
+        return "null"
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    return _number(value) if isinstance(value, float) else str(value)
+
+
+def _number(value: float) -> str:
+    # kubectl's YAML goes through JSON, where a float that is whole may come to look like an integer.
+    text = float_json(value)
+    if text.removeprefix("-").isdigit() and -(1 << 63) <= int(text) < 1 << 64:
+        return "0" if text == "-0" else text
+    text = float_text(value)
+    return {"+Inf": ".inf", "-Inf": "-.inf", "NaN": ".nan"}.get(text, text)
+
+
+def _quoted(text: str) -> str:
+    if _SIMPLE.fullmatch(text) and text not in WORDS:
+        return text
+    if not is_plain(text) or _SPECIAL.search(text):
         return _double_quoted(text)
+    if _is_block_plain(text):
+        return text
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _folded(text: str, found: str, indent: int, column: int) -> str:
+    """A one-line string, broken at spaces that stand beyond the 80th column: go-yaml's best_width.
+
+    Breaks go where the text has one space; only double quotes can also break inside several.
+    """
+    double = found[0] == '"' and found != text
+    last = len(found) - 2 if found != text else len(found) - 1
+    pieces: list[str] = []
+    start = 0
+    at = found.find(" ", 1)
+    while at >= 0:
+        here = column + at - start
+        if here > _WIDTH and found[at - 1] != " " and at + (found == text) > 1 and at < last:
+            following = found[at + 1]
+            if double or following != " ":
+                pieces.append(found[start:at])
+                start = at + 1
+                column = indent
+                if following == " ":
+                    pieces.append(f"\n{' ' * indent}\\")
+                    column += 1
+                else:
+                    pieces.append(f"\n{' ' * indent}")
+        at = found.find(" ", at + 1)
+    return "".join((*pieces, found[start:]))
+
+
+def _multiline(text: str, indent: int, column: int) -> str:
+    """A string with line breaks; `indent` is that of its lines."""
+    if _SPECIAL.search(text) or _SPACE_BREAK.search(text):
+        return _folded(text, _double_quoted(text), indent, column)
     if "\n" in text:
-        return _double_quoted(text) if text[-1] == " " else _literal(text, space)
-    if re.search(r"[\u2028\u2029] ", text) or not is_plain(text):
-        return _double_quoted(text)
-    return "'" + _BREAK_INSIDE.sub(rf"\1{space}", text.replace("'", "''")) + "'"
+        if text[-1] in " \u2028\u2029":
+            return _folded(text, _double_quoted(text), indent, column)
+        return _literal(text, " " * indent)
+    if _BREAK_SPACE.search(text) or not is_plain(text):
+        return _folded(text, _double_quoted(text), indent, column)
+    return "'" + _BREAK_INSIDE.sub(rf"\1{' ' * indent}", text.replace("'", "''")) + "'"
 
 
 def _literal(text: str, space: str) -> str:
@@ -145,29 +205,10 @@ def _literal(text: str, space: str) -> str:
         hints += "+"
     lines = [space + line if line else "" for line in text.removesuffix("\n").split("\n")]
     body = "\n".join(lines)
-    if _BREAK_INSIDE.search(body):
-        body = re.sub(r"([\u2028\u2029])(?=[^\n\u2028\u2029])", rf"\1{space}", body)
+    if "\u2028" in body or "\u2029" in body:
+        body = _BREAK_INSIDE.sub(rf"\1{space}", body)
         body = re.sub(rf"^{space}(?=[\u2028\u2029])", "", body, flags=re.MULTILINE)
     return f"|{hints}\n{body}"
-
-
-def _number(value: float) -> str:
-    if value.is_integer() and abs(value) < 1e21:
-        return str(int(value))  # JSON, through which kubectl's YAML goes, has no other form for it
-    text = float_text(value)
-    return {"+Inf": ".inf", "-Inf": "-.inf", "NaN": ".nan"}.get(text, text)
-
-
-def _quoted(text: str) -> str:
-    if _SIMPLE.fullmatch(text) and text not in WORDS:
-        return text
-    if not is_plain(text):
-        return _double_quoted(text)
-    if _SPECIAL.search(text):
-        return _double_quoted(text)
-    if _is_block_plain(text):
-        return text
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _is_block_plain(text: str) -> bool:
