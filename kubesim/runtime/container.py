@@ -1,0 +1,802 @@
+"""Simulated containers: pull, start, advance, exec, logs, stop. This is the kubelet's way into the room.
+
+A container's processes run in simulated time. `start` runs the main process until it waits, serves or ends; `advance`
+takes it on to the present, whenever somebody looks. All that a container is lies in the state store under
+`runtime/<id>/` (`container`, `files`, `log/…`), volumes under `volumes/<source>`; a later process goes on from there.
+Writing to logs and applications' state is gathered and kept by `flush`, which every entrance here but `listeners` calls.
+"""
+
+from __future__ import annotations
+
+import errno
+import posixpath
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from kubesim.runtime.application import Listener
+from kubesim.runtime.filesystem import DIRECTORY, FILE, Files, FileSystem, MountPoint, Node, Overlay, image_tree
+from kubesim.runtime.images import DEFAULT_PATH, Catalogue, Image, ImagePullError
+from kubesim.runtime.journal import STDERR, STDOUT, Journal, LogLine
+from kubesim.runtime.machine import JournalWriter, Machine, ProcessEntry, Program, mount_system
+from kubesim.runtime.network_view import Isolated, NetworkView
+from kubesim.runtime.process import (
+    Budget,
+    BytesReader,
+    CallReader,
+    CallWriter,
+    Interrupted,
+    Null,
+    Process,
+    Stopped,
+    Suspended,
+    Timeline,
+)
+from kubesim.runtime.spec import (
+    ContainerPort,
+    ContainerSpec,
+    ContainerState,
+    ExecError,
+    Mount,
+    NotRunning,
+    PulledImage,
+    StartError,
+    Streams,
+)
+from kubesim.util.clock import Clock
+from kubesim.util.jsontypes import decode, encode
+from kubesim.util.state import StateStore
+
+__all__ = [
+    "ContainerPort", "ContainerRuntime", "ContainerSpec", "ContainerState", "ExecError", "ImagePullError", "Listener",
+    "Mount", "NotRunning", "PulledImage", "StartError", "Streams", "execute",
+]  # fmt: skip
+
+NetworkFactory = Callable[[ContainerSpec], NetworkView]
+
+MAIN_STEPS = 100_000
+CATCH_UP_TURNS = 500  # wake-ups of one process that are played one by one; of more only the last are
+MESSAGE_LIMIT = 4096  # pkg/kubelet/kuberuntime: MaxContainerTerminationMessageLength
+
+
+class _Container:
+    """A container that is loaded."""
+
+    def __init__(self, spec: ContainerSpec, machine: Machine, journal: Journal, root: Overlay) -> None:
+        self.spec = spec
+        self.machine = machine
+        self.journal = journal
+        self.root = root
+        self.state: ContainerState
+        self.argv: list[str] = []
+        self.frames: list[Any] | None = None
+        self.until: float | None = None
+        self.endless = False
+        self.cwd = machine.workdir
+        self.env = dict(machine.env)
+        self.dirty = True
+
+
+class ContainerRuntime:
+    """The containers of the cluster's nodes.
+
+    `network` gives each container its view of the network; without it containers are isolated. `wait` lets real time
+    pass where an exec'ed command sleeps (`time.sleep` for people at a terminal); without it time is skipped.
+    """
+
+    def __init__(
+        self,
+        *,
+        state: StateStore,
+        clock: Clock,
+        catalogue: Catalogue | None = None,
+        network: NetworkFactory | None = None,
+        wait: Callable[[float], None] | None = None,
+    ) -> None:
+        self._store = state
+        self._clock = clock
+        self._catalogue = catalogue
+        self._network = network
+        self._wait = wait
+        self._loaded: dict[str, _Container] = {}
+        self._volumes: dict[str, Files] = {}
+        self._trees: dict[str, Files] = {}
+        self.on_exit: Callable[[str], None] = lambda container_id: None
+        """Called with the container's id when it ended through something other than `advance` and `stop`."""
+
+    # Images
+
+    @property
+    def catalogue(self) -> Catalogue:
+        if self._catalogue is None:
+            self._catalogue = Catalogue.load()
+        return self._catalogue
+
+    def pull(self, image: str) -> PulledImage:
+        """Have an image on the node. Raises ImagePullError."""
+        found = self.catalogue.image(image)
+        seconds = 0.4 + found.size / 90e6  # about 700 Mbit/s with unpacking
+        return PulledImage(str(found.reference), found.image_id, found.size, round(seconds, 3), found.user)
+
+    # A container's life
+
+    def start(self, spec: ContainerSpec) -> ContainerState:
+        """Create and start a container; its main process runs until it waits or ends. Raises StartError."""
+        image = self.catalogue.image(spec.image)
+        argv = _command_line(spec, image)
+        now = self._clock.now()
+        container = self._build(spec, image, {}, now.timestamp())
+        container.argv = argv
+        container.state = ContainerState(running=True, started_at=now)
+        self._check_executable(container, argv)
+        container.machine.processes[1] = ProcessEntry(1, argv, now.timestamp())
+        self._loaded[spec.id] = container
+        if _runs_as_echo(container):
+            self._serve_declared_ports(container)
+        else:
+            self._run_main(container, now.timestamp())
+        self._settle(container)
+        return container.state
+
+    def advance(self, container_id: str) -> ContainerState:
+        """Take a container's processes on to the present. Raises NotRunning for an unknown container."""
+        container = self._get(container_id)
+        self._advance(container, self._now())
+        if container.state.running:
+            self._keep(container)
+        return container.state
+
+    def status(self, container_id: str) -> ContainerState:
+        """How it fared when it was last looked at. Raises NotRunning for an unknown container."""
+        return self._get(container_id).state
+
+    def stop(self, container_id: str, grace: float = 30.0) -> ContainerState:
+        """End a container as the kubelet does: its stop signal, and after the grace period SIGKILL.
+
+        `finished_at` says when it would have ended: at once, or up to `grace` seconds later.
+        """
+        container = self._get(container_id)
+        now = self._now()
+        self._advance(container, now)
+        if not container.state.running:
+            return container.state
+        code, at = self._terminate(container, now, grace)
+        self._finish(container, code, at)
+        return container.state
+
+    def remove(self, container_id: str) -> None:
+        """Forget a container, its files and its log."""
+        container = self._loaded.pop(container_id, None)
+        journal = container.journal if container else Journal(self._store, f"runtime/{container_id}/log/")
+        journal.remove()
+        for part in ("container", "files"):
+            self._store.set(f"runtime/{container_id}/{part}", None)
+
+    def remove_volume(self, source: str) -> None:
+        """Forget a volume's files."""
+        self._volumes.pop(source, None)
+        self._store.set(f"volumes/{source}", None)
+
+    def write_volume(self, source: str, files: dict[str, bytes], *, mode: int = 0o644) -> None:
+        """Replace the content of a volume that the kubelet writes (an updated ConfigMap)."""
+        tree = _volume_files(files, mode, self._now())
+        existing = self._volumes.get(source)
+        if existing is None:
+            self._volumes[source] = tree
+        else:
+            for path in sorted(existing.nodes, reverse=True):
+                if path != "/" and path not in tree.nodes:
+                    existing.drop(path)
+            for path, node in tree.nodes.items():
+                existing.put(path, node)
+        self._store.set(f"volumes/{source}", encode(tree.dump()))
+
+    # What listens
+
+    def listeners(self, container_id: str) -> list[Listener]:
+        """What the container listens on now; empty when it does not run. The network's way to an application."""
+        container = self._loaded.get(container_id)
+        if container is None:
+            try:
+                container = self._get(container_id)
+            except NotRunning:
+                return []
+        if container.until is not None and container.until <= self._now():
+            self.advance(container_id)
+        return container.machine.listeners() if container.state.running else []
+
+    # Commands and logs
+
+    def exec(self, container_id: str, argv: Iterable[str], streams: Streams) -> int:
+        """Run a command in a running container; its exit code. Raises ExecError, NotRunning."""
+        container = self._running(container_id)
+        try:
+            return execute(container.machine, list(argv), streams, wait=self._wait)
+        finally:
+            self._after_execution(container)
+
+    def exec_capture(self, container_id: str, argv: Iterable[str], data: bytes = b"") -> tuple[int, bytes, bytes]:
+        """Run a command; exit code, standard output, standard error. For probes, hooks and scripts."""
+        streams, out, err = Streams.captured(data)
+        code = self.exec(container_id, argv, streams)
+        return code, bytes(out), bytes(err)
+
+    def logs(
+        self,
+        container_id: str,
+        *,
+        tail: int | None = None,
+        since: datetime | None = None,
+        timestamps: bool = False,
+        limit_bytes: int | None = None,
+    ) -> str:
+        """The log as `kubectl logs` prints it. For a previous run, ask with that container's id."""
+        lines = self.log_lines(container_id, since=since)
+        if tail is not None and tail >= 0:
+            lines = lines[len(lines) - min(tail, len(lines)) :]
+        text = "".join(
+            f"{line.time() + ' ' if timestamps else ''}{line.text}{'' if line.partial else chr(10)}" for line in lines
+        )
+        if limit_bytes is not None:
+            text = text.encode()[:limit_bytes].decode("utf-8", "ignore")
+        return text
+
+    def log_lines(self, container_id: str, *, since: datetime | None = None) -> list[LogLine]:
+        """The log's lines up to now; to follow a log, ask again and leave out those that were there."""
+        container = self._get(container_id)
+        self._advance(container, self._now())
+        start = since.timestamp() if since is not None else None
+        return list(container.journal.lines(until=self._now(), since=start))
+
+    def machine(self, container_id: str) -> Machine:
+        """The machine that a running container is, for the network and for tracing. Raises NotRunning."""
+        return self._running(container_id).machine
+
+    # Keeping
+
+    def flush(self) -> None:
+        """Keep what applications have logged and changed since the last time."""
+        for container in self._loaded.values():
+            if container.dirty or container.journal.dirty:
+                self._keep(container)
+
+    def _keep(self, container: _Container) -> None:
+        prefix = f"runtime/{container.spec.id}/"
+        machine = container.machine
+        record = {
+            "spec": _dump_spec(container.spec),
+            "state": _dump_state(container.state),
+            "argv": container.argv,
+            "frames": container.frames,
+            "until": container.until,
+            "endless": container.endless,
+            "processes": [entry.dump() for entry in machine.processes.values()],
+            "pid": machine.last_pid,
+            "waiting_for": machine.waiting_for,
+            "applications": machine.application_state,
+            "packages": machine.packages,
+            "booted": machine.booted,
+            "unfinished": container.journal.unfinished,
+        }
+        self._store.set(prefix + "container", encode(record))
+        if container.root.changed:
+            self._store.set(prefix + "files", encode(container.root.dump()))
+            container.root.changed = False
+        for mount in container.spec.mounts:
+            volume = self._volumes.get(mount.source)
+            if volume is not None and volume.changed:
+                self._store.set(f"volumes/{mount.source}", encode(volume.dump()))
+                volume.changed = False
+        container.journal.flush()
+        container.dirty = False
+
+    def _get(self, container_id: str) -> _Container:
+        container = self._loaded.get(container_id)
+        if container is None:
+            text = self._store.get(f"runtime/{container_id}/container")
+            if text is None:
+                raise NotRunning(f'container "{container_id}" in namespace "k8s.io": not found')
+            container = self._restore(decode(text))
+            self._loaded[container_id] = container
+        return container
+
+    def _running(self, container_id: str) -> _Container:
+        container = self._get(container_id)
+        self._advance(container, self._now())
+        if not container.state.running:
+            raise NotRunning(f"container {container_id} is not running")
+        return container
+
+    def _restore(self, record: dict[str, Any]) -> _Container:
+        spec = _load_spec(record["spec"])
+        image = self.catalogue.image(spec.image)
+        files = self._store.get(f"runtime/{spec.id}/files")
+        container = self._build(spec, image, decode(files) if files else {}, record["booted"])
+        machine = container.machine
+        container.state = _load_state(record["state"])
+        container.argv = record["argv"]
+        container.frames = record["frames"]
+        container.until = record["until"]
+        container.endless = record["endless"]
+        machine.processes = {row["pid"]: ProcessEntry(**row) for row in record["processes"]}
+        machine.last_pid = record["pid"]
+        machine.waiting_for = record["waiting_for"]
+        machine.application_state = record["applications"]
+        machine.packages = record["packages"]
+        container.journal.restore_unfinished(record["unfinished"])
+        container.dirty = False
+        return container
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
+
+    # Making the machine
+
+    def _build(self, spec: ContainerSpec, image: Image, files: dict[str, Any], booted: float) -> _Container:
+        tree = self._trees.get(str(image.reference))
+        if tree is None:
+            tree = self._trees[str(image.reference)] = image_tree(image)
+        root = Overlay(tree, Overlay.load(files), read_only=False)
+        fs = FileSystem(root, now=self._now)
+        journal = Journal(self._store, f"runtime/{spec.id}/log/")
+        hostname = spec.hostname or spec.pod_name or spec.name
+        machine = Machine(
+            image=image,
+            fs=fs,
+            clock=self._now,
+            hostname=hostname,
+            env={},
+            journal=journal,
+            facts=_facts(spec),
+            host_network=spec.host_network,
+        )
+        machine.booted = booted
+        container = _Container(spec, machine, journal, root)
+        fresh = not files
+        if fresh:
+            self._system_files(container)
+        mount_system(machine)
+        for mount in spec.mounts:
+            self._mount(container, mount)
+        _give_user(spec, image, machine)
+        machine.env = container.env = _environment(spec, image, machine)
+        machine.workdir = container.cwd = spec.working_dir or image.workdir
+        if fresh and fs.find(machine.workdir) is None:
+            _make_directories(fs, machine.workdir)
+        root.read_only = spec.read_only_root
+        fs.mounts["/"].read_only = spec.read_only_root
+        machine.network = self._network(spec) if self._network else _isolated(self, spec, machine)
+        machine.changed = lambda: self._application_changed(container)
+        return container
+
+    def _system_files(self, container: _Container) -> None:
+        """/etc/hosts, /etc/resolv.conf and /etc/hostname, which the runtime lays over the image's."""
+        spec, fs = container.spec, container.machine.fs
+        hostname = container.machine.hostname
+        hosts = spec.hosts or _hosts(spec, hostname)
+        for path, text in (("/etc/hosts", hosts), ("/etc/resolv.conf", spec.resolv_conf), ("/etc/hostname", f"{hostname}\n")):
+            node = Node(FILE, 0o644, text.encode(), mtime=self._now())
+            if fs.find("/etc") is None:
+                fs.root.put("/etc", Node(DIRECTORY, 0o755, mtime=self._now()))
+            fs.root.put(path, node)
+
+    def _mount(self, container: _Container, mount: Mount) -> None:
+        tree = self._volumes.get(mount.source)
+        if tree is None:
+            kept = self._store.get(f"volumes/{mount.source}")
+            if kept is not None:
+                tree = Files.restore(decode(kept))
+            else:
+                tree = _volume_files(dict(mount.files or {}), mount.mode, self._now())
+                tree.nodes["/"].mode = 0o777 if mount.files is None else 0o755
+                tree.changed = True
+            self._volumes[mount.source] = tree
+        base = "/" + mount.sub_path.strip("/") if mount.sub_path else "/"
+        if base != "/" and tree.get(base) is None:
+            tree.add(base, Node(DIRECTORY, 0o755, mtime=self._now()))
+        path = posixpath.normpath(mount.path)
+        read_only = mount.read_only or mount.files is not None
+        container.machine.fs.mount(MountPoint(path, tree, mount.type, mount.source, read_only, base))
+
+    def _check_executable(self, container: _Container, argv: list[str]) -> None:
+        """Refuse what runc refuses. Source of the texts: opencontainers/runc, libcontainer/init_linux.go."""
+        machine = container.machine
+        if not machine.image.known and machine.which(argv[0], machine.env.get("PATH", DEFAULT_PATH)) is None:
+            return
+        text = _exec_problem(machine, argv[0])
+        if text:
+            raise StartError(
+                "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create "
+                f"failed: unable to start container process: error during container init: {text}: unknown"
+            )
+
+    def _serve_declared_ports(self, container: _Container) -> None:
+        ports = [[p.protocol, p.port] for p in container.spec.ports] or [["TCP", 8080]]
+        entry = container.machine.processes[1]
+        entry.service = {"application": "unknown", "ports": ports}
+        entry.exit_on = [15, 2]
+        container.frames = []
+        container.until = None
+
+    # Running
+
+    def _streams(self, container: _Container, timeline: Timeline) -> tuple[JournalWriter, JournalWriter]:
+        machine = container.machine
+        out = JournalWriter(machine, timeline, STDOUT)
+        return out, out if container.spec.tty else JournalWriter(machine, timeline, STDERR)
+
+    def _process(self, container: _Container, at: float, clock: Callable[[], float], entry: ProcessEntry) -> Process:
+        timeline = Timeline(clock, at=at, suspendable=True)
+        out, err = self._streams(container, timeline) if entry.logs else (Null(), Null())
+        process = container.machine.process(
+            list(entry.argv), out=out, err=err, pid=entry.pid, timeline=timeline, budget=Budget(steps=MAIN_STEPS)
+        )
+        if entry.env:
+            process.env = dict(entry.env)
+        process.cwd = entry.cwd if entry.pid != 1 else container.cwd
+        return process
+
+    def _run_main(
+        self, container: _Container, at: float, *, resume: list[Any] | None = None, clock: Callable[[], float] | None = None
+    ) -> None:
+        """Run the main process from a moment on, until it waits beyond the clock or ends."""
+        machine = container.machine
+        entry = machine.processes[1]
+        process = self._process(container, at, clock or self._now, entry)
+        process.resume = resume
+        container.frames, container.until = None, None
+        try:
+            code = machine.run(process)
+        except Suspended as wait:
+            entry.argv = wait.frames[0]
+            container.frames = wait.frames[1:]
+            container.until = wait.until
+            container.endless = wait.endless
+            machine.waiting_for = wait.pid if wait.until is None and wait.pid != 1 else None
+            return
+        except Stopped as stop:
+            if stop.code == 137:  # it computes for ever: so it does, without costing anything
+                container.frames, container.until, container.endless = [], None, True
+                return
+            process.error(stop.text)
+            code = stop.code
+        except OSError as error:
+            process.error(f"exec {process.argv[0]}: {error.strerror.lower()}")
+            code = 126 if error.errno == errno.EACCES else 127
+        self._finish(container, code, process.timeline.now())
+
+    def _run_background(self, container: _Container, entry: ProcessEntry) -> None:
+        machine = container.machine
+        process = self._process(container, entry.until or self._now(), self._now, entry)
+        process.resume = entry.frames
+        try:
+            machine.run(process)
+        except Suspended as wait:
+            entry.argv, entry.frames, entry.until = wait.frames[0], wait.frames[1:], wait.until
+            return
+        except (Stopped, OSError):
+            pass  # nobody waits for it: a background job just ends
+        machine.end(entry.pid, 0)
+
+    def _advance(self, container: _Container, now: float) -> None:
+        """Play what is due, in order of time."""
+        if not container.state.running:
+            return
+        began: dict[int, tuple[float, int]] = {}
+        while container.state.running:
+            self._check_ended(container)
+            due = self._due(container, now)
+            if due is None or not container.state.running:
+                break
+            pid, at = due
+            start, turns = began.get(pid, (at, 0))
+            began[pid] = (start, turns + 1)
+            if turns == 50 and at > start:
+                at = self._jump(container, pid, at, (at - start) / turns, now)
+            if pid == 1:
+                self._run_main(container, at, resume=container.frames)
+            else:
+                self._run_background(container, container.machine.processes[pid])
+            container.dirty = True
+        if container.state.running:
+            container.state = replace(container.state, look_again=self._look_again(container, now))
+
+    def _due(self, container: _Container, now: float) -> tuple[int, float] | None:
+        """The process that wakes first, and when."""
+        found: tuple[int, float] | None = None
+        machine = container.machine
+        if machine.woken is not None and container.frames is not None:
+            return 1, now
+        if container.until is not None and container.until <= now:
+            found = (1, container.until)
+        for entry in machine.processes.values():
+            if entry.frames is not None and entry.until is not None and entry.until <= now:
+                if found is None or entry.until < found[1]:
+                    found = (entry.pid, entry.until)
+        return found
+
+    def _jump(self, container: _Container, pid: int, at: float, period: float, now: float) -> float:
+        """Skip turns of a loop that nobody watched for long; only the last ones are played."""
+        behind = (now - at) / period
+        if behind <= CATCH_UP_TURNS:
+            return at
+        at += int(behind - CATCH_UP_TURNS) * period
+        if pid != 1:
+            container.machine.processes[pid].until = at
+        return at
+
+    def _look_again(self, container: _Container, now: float) -> datetime | None:
+        """When the kubelet should come back. A loop that may end is asked ever more rarely: 2 % of its age."""
+        if container.until is None or container.endless:
+            return None
+        age = now - container.state.started_at.timestamp()
+        return datetime.fromtimestamp(max(container.until, now + age * 0.02 if age > 600 else 0.0), UTC)
+
+    def _check_ended(self, container: _Container) -> None:
+        code = container.machine.ended
+        if code is not None and container.state.running:
+            container.machine.ended = None
+            self._finish(container, code, self._now())
+
+    def _settle(self, container: _Container) -> None:
+        """After a start: what is already due, then keep."""
+        self._advance(container, self._now())
+        self._keep(container)
+
+    def _after_execution(self, container: _Container) -> None:
+        if container.machine.ended is not None or container.machine.woken is not None:
+            self._advance(container, self._now())
+            if not container.state.running:
+                self.on_exit(container.spec.id)
+        self._keep(container)
+
+    def _application_changed(self, container: _Container) -> None:
+        container.dirty = True
+        if container.machine.ended is not None:
+            self._after_execution(container)
+
+    def _terminate(self, container: _Container, now: float, grace: float) -> tuple[int, float]:
+        """How the main process takes its stop signal: exit code and moment."""
+        machine = container.machine
+        entry = machine.processes[1]
+        number = _signal_number(machine.image.stop_signal)
+        if entry.service is not None and number in entry.exit_on:
+            return 0, now
+        if number in entry.exit_on and container.frames is not None and (container.until or now) <= now + grace:
+            machine.signals.append(number)
+            end = now + grace
+            self._run_main(container, container.until or now, resume=container.frames, clock=lambda: end)
+            if not container.state.running:
+                return container.state.exit_code or 0, (container.state.finished_at or self._clock.now()).timestamp()
+        return 137, now + grace
+
+    def _finish(self, container: _Container, code: int, at: float) -> None:
+        container.journal.finish()
+        container.frames, container.until = None, None
+        container.machine.processes.clear()
+        container.machine.listening_changed()
+        message = self._termination_message(container)
+        container.state = replace(
+            container.state,
+            running=False,
+            exit_code=code & 255,
+            finished_at=datetime.fromtimestamp(at, UTC),
+            reason="Completed" if code == 0 else "Error",
+            message=message,
+            look_again=None,
+        )
+        self._keep(container)
+
+    def _termination_message(self, container: _Container) -> str:
+        node = container.machine.fs.find(container.spec.termination_message_path)
+        return node.content().decode("utf-8", "replace")[:MESSAGE_LIMIT] if node and node.kind == FILE else ""
+
+
+def execute(
+    machine: Machine, argv: list[str], streams: Streams, *, wait: Callable[[float], None] | None = None
+) -> int:
+    """Run a command on a machine, a container's or a node's; its exit code. Raises ExecError."""
+    out = CallWriter(streams.stdout)
+    err = out if streams.tty else CallWriter(streams.stderr)
+    process = machine.process(
+        argv,
+        stdin=CallReader(streams.stdin) if streams.stdin else None,
+        out=out,
+        err=err,
+        wait=wait,
+        interactive=streams.tty,
+        interrupted=streams.interrupted,
+    )
+    if streams.tty:
+        process.env.setdefault("TERM", "xterm")
+        home = process.env.pop("HOME", None)
+        if home is not None:
+            process.env["HOME"] = home
+    problem = _exec_problem(machine, argv[0])
+    if problem:
+        raise ExecError(f"OCI runtime exec failed: exec failed: unable to start container process: {problem}: unknown")
+    try:
+        return machine.run(process)
+    except Stopped as stop:
+        err.write(f"{process.name}: {stop.text}\n".encode())
+        return stop.code
+    except (Interrupted, KeyboardInterrupt):
+        return 130
+    except RecursionError:
+        err.write(f"{process.name}: stopped: nested too deeply\n".encode())
+        return 137
+    except Suspended:
+        return 0  # it serves on, as a process whose terminal has gone
+    except OSError as error:
+        raise ExecError(
+            f'OCI runtime exec failed: exec failed: unable to start container process: exec: "{argv[0]}": '
+            f"{error.strerror.lower()}: unknown"
+        ) from error
+
+
+def _exec_problem(machine: Machine, name: str) -> str:
+    """What runc says of a program that cannot be started; empty where it can."""
+    if not name:
+        return 'exec: "": executable file not found in $PATH'
+    if machine.which(name, machine.env.get("PATH", DEFAULT_PATH), machine.workdir) is not None:
+        return ""
+    if "/" not in name:
+        return f'exec: "{name}": executable file not found in $PATH'
+    path = name if name.startswith("/") else posixpath.join(machine.workdir, name)
+    node = machine.fs.find(path)
+    if node is None:
+        return f'exec: "{name}": stat {name}: no such file or directory'
+    if node.kind == DIRECTORY:
+        return f'exec: "{name}": is a directory'
+    return f'exec: "{name}": permission denied'
+
+
+def _command_line(spec: ContainerSpec, image: Image) -> list[str]:
+    """Entry point and arguments. Kubernetes' rule: `command` replaces both of the image's, `args` only its cmd."""
+    if spec.command:
+        return [*spec.command, *spec.args]
+    argv = [*image.entrypoint, *(spec.args or image.cmd)]
+    if argv:
+        return argv
+    if not image.known:
+        return [f"/{image.reference.path.rpartition('/')[2]}"]
+    raise StartError(
+        f'failed to generate container "{spec.id}" spec: failed to generate spec: no command specified',
+        "CreateContainerError",
+    )
+
+
+def _runs_as_echo(container: _Container) -> bool:
+    """An image that nobody knows runs as an echo, unless its command is one that is known."""
+    machine = container.machine
+    name = container.argv[0]
+    return not machine.image.known and machine.which(name, machine.env.get("PATH", DEFAULT_PATH)) is None
+
+
+def _environment(spec: ContainerSpec, image: Image, machine: Machine) -> dict[str, str]:
+    """The order is containerd's: PATH, HOSTNAME, the image's, the Pod's; runc adds HOME where it is missing."""
+    env = {"PATH": image.search_path, "HOSTNAME": machine.hostname}
+    if spec.tty:
+        env["TERM"] = "xterm"
+    env |= image.env
+    env |= spec.env
+    if "HOME" not in env:
+        user = next((user for user in machine.users() if user.uid == machine.fs.uid), None)
+        env["HOME"] = user.home if user else "/"
+    return env
+
+
+def _give_user(spec: ContainerSpec, image: Image, machine: Machine) -> None:
+    """Whom the processes belong to: runAsUser, else the image's user."""
+    name, _, group = image.user.partition(":")
+    uid, gid = 0, 0
+    if spec.run_as_user is not None:
+        uid = spec.run_as_user
+        gid = next((user.gid for user in machine.users() if user.uid == uid), 0)
+    elif name.isdigit():
+        uid = int(name)
+        gid = next((user.gid for user in machine.users() if user.uid == uid), 0)
+    elif name:
+        user = next((user for user in machine.users() if user.name == name), None)
+        if user is not None:
+            uid, gid = user.uid, user.gid
+    if spec.run_as_group is not None:
+        gid = spec.run_as_group
+    elif group.isdigit():
+        gid = int(group)
+    machine.fs.uid, machine.fs.gid, machine.fs.groups = uid, gid, {gid}
+
+
+def _hosts(spec: ContainerSpec, hostname: str) -> str:
+    """As the kubelet writes it: pkg/kubelet/kubelet_pods.go, managedHostsFileContent."""
+    text = (
+        "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+        "fe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n"
+    )
+    names = f"{hostname}.{spec.domain}\t{hostname}" if spec.domain else hostname
+    return text + "".join(f"{ip}\t{names}\n" for ip in spec.pod_ips)
+
+
+def _facts(spec: ContainerSpec) -> dict[str, Any]:
+    return {
+        "pod": spec.pod_name,
+        "namespace": spec.pod_namespace,
+        "node": spec.node_name,
+        "container": spec.name,
+        "image": spec.image,
+        "ips": list(spec.pod_ips),
+        "host_ips": list(spec.host_ips),
+        "domain": spec.domain,
+        "ports": [[p.protocol, p.port, p.name] for p in spec.ports],
+        "memory": spec.memory_limit,
+    }
+
+
+def _isolated(runtime: ContainerRuntime, spec: ContainerSpec, machine: Machine) -> NetworkView:
+    del runtime, spec
+    return Isolated(machine.listeners, addresses=machine.facts["ips"])
+
+
+def _make_directories(fs: FileSystem, path: str) -> None:
+    parts = ""
+    for part in path.strip("/").split("/"):
+        parts += f"/{part}"
+        if fs.find(parts) is None:
+            fs.root.put(fs.resolve(parts), Node(DIRECTORY, 0o755))
+
+
+def _volume_files(files: dict[str, bytes], mode: int, now: float) -> Files:
+    tree = Files()
+    tree.nodes["/"].mtime = now
+    for path, data in files.items():
+        tree.add("/" + path.strip("/"), Node(FILE, mode, data, mtime=now))
+    return tree
+
+
+def _signal_number(name: str) -> int:
+    from kubesim.runtime.machine import SIGNALS
+
+    text = name.removeprefix("SIG")
+    return int(text) if text.isdigit() else SIGNALS.get(text, 15)
+
+
+def _dump_spec(spec: ContainerSpec) -> dict[str, Any]:
+    kept = asdict(replace(spec, env=dict(spec.env), mounts=()))
+    kept["mounts"] = [
+        asdict(replace(m, files=None))
+        | {"files": None if m.files is None else {k: b64encode(v).decode() for k, v in m.files.items()}}
+        for m in spec.mounts
+    ]
+    return kept
+
+
+def _load_spec(kept: dict[str, Any]) -> ContainerSpec:
+    fields = dict(kept)
+    fields["ports"] = tuple(ContainerPort(**p) for p in kept["ports"])
+    fields["mounts"] = tuple(
+        Mount(**{**m, "files": None if m["files"] is None else {k: b64decode(v) for k, v in m["files"].items()}})
+        for m in kept["mounts"]
+    )
+    for key in ("command", "args", "pod_ips", "host_ips"):
+        fields[key] = tuple(kept[key])
+    return ContainerSpec(**fields)
+
+
+def _dump_state(state: ContainerState) -> dict[str, Any]:
+    kept = {"running": state.running, "exit_code": state.exit_code, "reason": state.reason, "message": state.message}
+    for key in ("started_at", "finished_at", "look_again"):
+        at = getattr(state, key)
+        kept[key] = at.timestamp() if at is not None else None
+    return kept
+
+
+def _load_state(kept: dict[str, Any]) -> ContainerState:
+    fields = dict(kept)
+    for key in ("started_at", "finished_at", "look_again"):
+        fields[key] = datetime.fromtimestamp(kept[key], UTC) if kept[key] is not None else None
+    return ContainerState(**fields)
+
+
+__all__ += ["BytesReader", "Program"]
