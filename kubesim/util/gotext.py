@@ -120,6 +120,31 @@ def sprint(value: JSONValue) -> str:
     return str(value)
 
 
+def go_syntax(value: JSONValue, keys: str = "string") -> str:
+    """A decoded JSON value as %#v writes it; `keys` is the type of the keys of its maps."""
+    if isinstance(value, str):
+        return quote(value)
+    if value is None:
+        return "interface {}(nil)"
+    if isinstance(value, dict):
+        pairs = ", ".join(f"{quote(k)}:{go_syntax(value[k], keys)}" for k in sorted(value))
+        return f"map[{keys}]interface {{}}{{{pairs}}}"
+    if isinstance(value, (list, tuple)):
+        return "[]interface {}{" + ", ".join(go_syntax(item, keys) for item in value) + "}"
+    return sprint(value)
+
+
+def type_name(value: JSONValue) -> str:
+    """The Go type of a decoded JSON value."""
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, dict):
+        return "map[string]interface {}"
+    if isinstance(value, (list, tuple)):
+        return "[]interface {}"
+    return {str: "string", int: "int64", float: "float64"}.get(type(value), "<nil>")
+
+
 _HTML = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kubesim.util.gojson import GoJSONError, load_stream
-from kubesim.util.gotext import float_json, float_text, quote
+from kubesim.util.gotext import float_text, go_syntax, quote
 from kubesim.util.jsontypes import JSONValue, deep_copy
 from kubesim.util.yamlscalars import BOOL, FLOAT, INT, NULL, STR, TIMESTAMP, is_timestamp, resolve
 
@@ -325,8 +325,8 @@ class _Builder:
         else:
             found = self._convert(value.value if type(value) is _Alias else value)
             if frame.key is _NULL_KEY:
-                text = f"unsupported map key of type: %!s(<nil>), key: <nil>, value: {_go_syntax(found)}"
-                self._fail(text)
+                value = go_syntax(found, "interface {}")
+                self._fail(f"unsupported map key of type: %!s(<nil>), key: <nil>, value: {value}")
             if frame.key in frame.items:
                 line = event.start_mark.line + 1
                 self.duplicates.append(f"line {line}: key {quote(frame.key)} already set in map")
@@ -354,7 +354,7 @@ class _Builder:
         if isinstance(value, str):
             return value
         if isinstance(value, (dict, list)):
-            self._fail(f"yaml: invalid map key: {_go_syntax(value)}")
+            self._fail(f"yaml: invalid map key: {go_syntax(value, 'interface {}')}")
             return ""
         if value is None:
             return _NULL_KEY
@@ -423,19 +423,3 @@ def _float32(value: float) -> str:
         if struct.unpack("f", struct.pack("f", float(text)))[0] == narrow:
             break
     return float_text(float(text))
-
-
-def _go_syntax(value: Any) -> str:
-    """A value as %#v writes what go-yaml decodes."""
-    if isinstance(value, dict):
-        pairs = ", ".join(f"{quote(k)}:{_go_syntax(value[k])}" for k in sorted(value))
-        return f"map[interface {{}}]interface {{}}{{{pairs}}}"
-    if isinstance(value, list):
-        return "[]interface {}{" + ", ".join(map(_go_syntax, value)) + "}"
-    if value is None:
-        return "interface {}(nil)"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return float_json(value)
-    return quote(value) if isinstance(value, str) else str(value)
