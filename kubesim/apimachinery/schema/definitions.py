@@ -116,7 +116,10 @@ class _Compiler:
         properties = self._found[name].get("properties") or {}
         types = self._types[name]
         order = [f for f in types if f in properties] + [f for f in sorted(properties) if f not in types]
-        return {field: self._field(properties[field], types.get(field, "")) for field in order}
+        made = {field: self._field(properties[field], types.get(field, "")) for field in order}
+        if name == META + "ObjectMeta":  # an empty list is how a request resets them
+            made["managedFields"] = (*made["managedFields"][:2], shapes.KEEP, *made["managedFields"][3:])
+        return made
 
     def _field(self, schema: JSONObject, go: str = "") -> Field:
         kind, argument = self._shape(schema, go)
