@@ -8,7 +8,8 @@ from typing import Any
 
 from kubesim.apimachinery.errors import StatusError
 from kubesim.apimachinery.meta import annotations_of, is_terminating, metadata_of
-from kubesim.apimachinery.patch.strategic import create_three_way_patch
+from kubesim.apimachinery.patch.strategic_diff import create_three_way_patch
+from kubesim.apimachinery.patch.preconditions import IDENTITY_UNCHANGED
 from kubesim.apimachinery.patch.three_way_json import create_three_way_json_patch
 from kubesim.apimachinery.rest import MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from kubesim.cli.builder import Info
@@ -74,11 +75,14 @@ def three_way_patch(
     text = annotations_of(current).get(LAST_APPLIED, "")
     try:
         original = decode(text) if text else {}
-        node = context.session.schema.node(info.mapping.gvk)
+        node = context.session.node(info.mapping.gvk)
         if node is not None:
-            patch = create_three_way_patch(original, modified, current, node, overwrite=overwrite)
+            patch = create_three_way_patch(
+                original, modified, current, node, overwrite=overwrite, preconditions=IDENTITY_UNCHANGED
+            )
             return patch, STRATEGIC_MERGE_PATCH
-        return create_three_way_json_patch(original, modified, current), MERGE_PATCH
+        patch = create_three_way_json_patch(original, modified, current, preconditions=IDENTITY_UNCHANGED)
+        return patch, MERGE_PATCH
     except ValueError as error:
         shown = [encode(o).decode() for o in (original, modified, current)]
         what = "creating patch with:\noriginal:\n{}\nmodified:\n{}\ncurrent:\n{}\nfor:".format(*shown)

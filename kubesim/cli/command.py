@@ -48,7 +48,7 @@ Run = Callable[[Context], int | None]
 class Command:
     """A command, or a group of them. `use` is the usage line after the path of its parent; texts are help's.
 
-    `local` says that it needs no cluster; `run` returns the exit code, None meaning 0.
+    `run` returns the exit code, None meaning 0. With `passthrough` it gets all words after its name as they stand.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Command:
     subcommands: Sequence[Command] = field(default=())
     aliases: Sequence[str] = ()
     hidden: bool = False
+    passthrough: bool = False
 
     def find(self, word: str) -> Command | None:
         """The subcommand of that name or alias."""

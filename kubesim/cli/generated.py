@@ -136,7 +136,7 @@ def with_overrides(context: Context, obj: JSONObject) -> JSONObject:
             case "strategic":
                 from kubesim.apimachinery.patch.strategic import apply_strategic_patch
 
-                return _object(apply_strategic_patch(obj, patch, context.session.schema.node(gvk_of(obj))))
+                return _object(apply_strategic_patch(obj, patch, context.session.node(gvk_of(obj))))
     except ValueError as error:
         raise CLIError(str(error)) from None
     raise CLIError(f"invalid override type: {kind}")

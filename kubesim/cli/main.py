@@ -158,7 +158,8 @@ def _dispatch(words: list[str], streams: Streams, make_session: Callable[..., Se
     if command is None:
         raise CLIError(_unknown(rest[0], program))
     path, command, arguments = _descend(f"{program} {command.name}", command, rest[1:])
-    del before
+    if command.passthrough and command.run is not None:
+        return _run(command, Context(path, arguments, before, streams, make_session(before, streams)))
     try:
         flags, positional, dash = FlagSet((*command.flags, *GLOBAL_FLAGS)).parse([*leading, *arguments])
     except HelpWanted:
@@ -175,10 +176,14 @@ def _dispatch(words: list[str], streams: Streams, make_session: Callable[..., Se
     if missing:
         raise CLIError(f"required flag(s) {', '.join(missing)} not set")
     session = make_session(flags, streams, command=command.name)
+    return _run(command, Context(path, positional, flags, streams, session, dash))
+
+
+def _run(command: Command, context: Context) -> int:
     try:
-        return command.run(Context(path, positional, flags, streams, session, dash)) or 0
+        return (command.run(context) or 0) if command.run else 0
     finally:
-        session.close()
+        context.session.close()
 
 
 def _descend(path: str, command: Command, words: list[str]) -> tuple[str, Command, list[str]]:

@@ -29,8 +29,10 @@ from kubesim.cluster.home import DEFAULT_SIM, Home, HomeError, default_home
 from kubesim.util.clock import SystemClock
 
 if TYPE_CHECKING:
-    from kubesim.apimachinery.schema import Schema
+    from kubesim.apimachinery.gvk import GroupVersionKind
+    from kubesim.apimachinery.schema import Node, Schema
     from kubesim.cluster.build import Cluster
+    from kubesim.cluster.config import ClusterConfig
 
 READS = ("GET", "HEAD", "OPTIONS")
 
@@ -134,6 +136,18 @@ class Session:
         except (HomeError, StorageError) as error:
             raise CLIError(str(error)) from None
 
+    def create_cluster(self, config: ClusterConfig) -> None:
+        """Make a cluster in the home. Raises HomeError if its name is taken, StorageError."""
+        from kubesim.cluster.open import create_cluster
+
+        create_cluster(self.home, config)
+
+    def read_config(self, name: str) -> ClusterConfig:
+        """The configuration of a cluster in the home. Raises StorageError."""
+        from kubesim.cluster.open import read_config
+
+        return read_config(self.home, name)
+
     @cached_property
     def client(self) -> Client:
         """Speaks to the simulated cluster, or to the server that the command line names."""
@@ -173,6 +187,13 @@ class Session:
         from kubesim.apimachinery.schema import load_schema
 
         return load_schema(self.cluster.config.kubernetes_version, self.home.cache)
+
+    def node(self, gvk: GroupVersionKind) -> Node | None:
+        """How a kind's fields are merged; None for a kind that is not built in."""
+        try:
+            return self.schema.node(gvk)
+        except KeyError:
+            return None
 
     @cached_property
     def _context_namespace(self) -> str:

@@ -11,7 +11,7 @@ from kubesim.apimachinery.errors import StatusError
 from kubesim.apimachinery.field import INVALID, FieldError
 from kubesim.apimachinery.meta import metadata_of, uid_of
 from kubesim.apimachinery.patch.merge import create_merge_patch
-from kubesim.apimachinery.patch.strategic import create_two_way_patch
+from kubesim.apimachinery.patch.strategic_diff import create_two_way_patch
 from kubesim.apimachinery.rest import MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from kubesim.cli.builder import Builder, Info, collected, filename_flags
 from kubesim.cli.command import Command, Context
@@ -195,7 +195,7 @@ class Session:
         print_result(self.context, info, "edited", self.options)
 
     def _difference(self, info: Info, before: JSONObject, after: JSONObject) -> tuple[Any, str]:
-        node = self.context.session.schema.node(info.mapping.gvk)
+        node = self.context.session.node(info.mapping.gvk)
         try:
             if node is not None:
                 return create_two_way_patch(before, after, node), STRATEGIC_MERGE_PATCH

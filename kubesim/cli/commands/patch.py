@@ -113,7 +113,7 @@ def _patched(context: Context, info: Info, patch: bytes, kind: str) -> JSONObjec
         elif kind == "merge":
             made = apply_merge_patch(obj, value)
         else:
-            made = apply_strategic_patch(obj, value, context.session.schema.node(gvk_of(obj)))
+            made = apply_strategic_patch(obj, value, context.session.node(gvk_of(obj)))
     except (ValueError, StatusError) as error:
         raise CLIError(str(error)) from None
     if not isinstance(made, dict):

@@ -1,0 +1,135 @@
+"""`sim`: the simulated clusters of this home."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kubesim.cli.command import Command, Context
+from kubesim.cli.errors import CLIError
+from kubesim.cli.own import application, run_application
+from kubesim.cli.printers.tabwriter import Tabwriter
+from kubesim.cluster.config import ClusterConfig
+from kubesim.cluster.home import DEFAULT_SIM, HomeError
+from kubesim.storage.interface import StorageError
+
+app = application("sim", "Create, list, choose, reset and delete simulated clusters.")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The cluster's name.", show_default=False)]
+Nodes = Annotated[int, typer.Option(help="How many nodes: node-1, node-2, …", min=0, max=5000)]
+Version = Annotated[str, typer.Option(help="The Kubernetes version, 1.25 to 1.37.")]
+ServiceCIDR = Annotated[str, typer.Option(help="Addresses of Services; two, with a comma, for dual stack.")]
+PodCIDR = Annotated[str, typer.Option(help="Addresses of Pods; each node gets a part; two for dual stack.")]
+NodePorts = Annotated[str, typer.Option(help="The node ports, FIRST-LAST.")]
+Seed = Annotated[str, typer.Option(help="With a seed, random values come out the same each time.")]
+Clock = Annotated[str, typer.Option(help="`system`, or a time in RFC 3339 at which the clock stands still.")]
+
+
+def _context(context: typer.Context) -> Context:
+    found = context.obj
+    if not isinstance(found, Context):
+        raise TypeError("the application was started without a command's context")
+    return found
+
+
+@app.command("list")
+def list_clusters(context: typer.Context) -> None:
+    """List the clusters of this home."""
+    own = _context(context)
+    home, current = own.session.home, own.session.sim
+    names = home.sims()
+    if not names:
+        own.err("No simulated clusters found.")
+        return
+    writer = Tabwriter(own.streams.stdout, 6, 4, 3)
+    writer.write("CURRENT\tNAME\tVERSION\tNODES\n")
+    for name in names:
+        config = own.session.read_config(name)
+        mark = "*" if name == current else ""
+        writer.write(f"{mark}\t{name}\tv{config.kubernetes_version}\t{config.nodes}\n")
+    writer.flush()
+
+
+@app.command()
+def create(
+    context: typer.Context,
+    name: Name = DEFAULT_SIM,
+    nodes: Nodes = 2,
+    kubernetes_version: Version = "1.32",
+    service_cidr: ServiceCIDR = "10.96.0.0/12",
+    pod_cidr: PodCIDR = "10.244.0.0/16",
+    node_port_range: NodePorts = "30000-32767",
+    seed: Seed = "",
+    clock: Clock = "system",
+    *,
+    use: Annotated[bool, typer.Option(help="Work with the new cluster from now on.")] = True,
+) -> None:
+    """Make a cluster."""
+    own = _context(context)
+    try:
+        config = ClusterConfig.parse(
+            name=name,
+            nodes=nodes,
+            kubernetes_version=kubernetes_version,
+            service_cidr=service_cidr,
+            pod_cidr=pod_cidr,
+            node_port_range=node_port_range,
+            seed=seed,
+            clock=clock,
+        )
+        own.session.create_cluster(config)
+        if use:
+            own.session.home.use(name)
+    except (HomeError, StorageError, ValueError) as error:
+        raise CLIError(str(error)) from None
+    own.out(f"sim/{name} created")
+
+
+@app.command()
+def delete(context: typer.Context, name: Name) -> None:
+    """Delete a cluster and everything in it."""
+    own = _context(context)
+    try:
+        own.session.home.remove(name)
+    except HomeError as error:
+        raise CLIError(str(error)) from None
+    own.out(f"sim/{name} deleted")
+
+
+@app.command()
+def use(context: typer.Context, name: Name) -> None:
+    """Choose the cluster that commands work with."""
+    own = _context(context)
+    try:
+        own.session.home.use(name)
+    except HomeError as error:
+        raise CLIError(str(error)) from None
+    own.out(f'Switched to sim "{name}".')
+
+
+@app.command()
+def reset(context: typer.Context, name: Annotated[str, typer.Argument(show_default=False)] = "") -> None:
+    """Make a cluster as it was when it was created."""
+    own = _context(context)
+    name = name or own.session.sim
+    try:
+        if not own.session.home.exists(name):
+            raise CLIError(f'simulated cluster "{name}" not found')
+        config = own.session.read_config(name)
+        current = own.session.home.current()
+        own.session.home.remove(name)
+        own.session.create_cluster(config)
+        own.session.home.use(current)
+    except (HomeError, StorageError) as error:
+        raise CLIError(str(error)) from None
+    own.out(f"sim/{name} reset")
+
+
+COMMAND = Command(
+    name="sim",
+    use="sim COMMAND",
+    short="Create, list, choose, reset and delete simulated clusters",
+    run=lambda context: run_application(app, context),
+    passthrough=True,
+)

@@ -1,0 +1,44 @@
+"""kubesim's own words are typer applications; this runs one on a command's streams.
+
+kubectl's words read their flags as kubectl does (`flags`), and must not pay for the import of typer.
+"""
+
+from __future__ import annotations
+
+from contextlib import redirect_stderr, redirect_stdout
+from typing import TYPE_CHECKING
+
+import typer
+from typer.exceptions import TyperException
+
+from kubesim.cli.errors import CLIError
+
+if TYPE_CHECKING:
+    from kubesim.cli.command import Context
+
+
+def application(name: str, text: str, *, is_group: bool = True) -> typer.Typer:
+    """An application whose help is plain text."""
+    return typer.Typer(
+        name=name,
+        help=text,
+        no_args_is_help=is_group,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+
+
+def run_application(application: typer.Typer, context: Context) -> int:
+    """Run an application on the words that follow its name; the exit code. Raises CLIError."""
+    try:
+        with redirect_stdout(context.streams.stdout), redirect_stderr(context.streams.stderr):
+            code = application(args=context.args, prog_name=context.path, standalone_mode=False, obj=context)
+    except typer.Abort:
+        return 130
+    except typer.Exit as end:
+        return end.exit_code
+    except TyperException as error:
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        raise CLIError(f"{message}\nSee '{context.path} --help' for usage.") from None
+    return code if isinstance(code, int) else 0

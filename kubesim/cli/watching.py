@@ -1,0 +1,58 @@
+"""Following changes from the command line: a watch that goes on, with the controllers running in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from kubesim.apimachinery.meta import resource_version_of
+
+if TYPE_CHECKING:
+    from kubesim.apimachinery.gvk import GroupVersionResource
+    from kubesim.apimachinery.watch import WatchEvent
+    from kubesim.cli.session import Session
+
+# How long one look at the log waits before the cluster is given time again, in seconds.
+SLICE = 3600.0
+
+
+def follow(
+    session: Session,
+    gvr: GroupVersionResource,
+    namespace: str = "",
+    *,
+    resource_version: str = "",
+    label_selector: str = "",
+    field_selector: str = "",
+    accept: str = "",
+    query: dict[str, str] | None = None,
+) -> Iterator[WatchEvent]:
+    """Events for ever. Without a resource version, first an ADDED for each object that is there.
+
+    In process nobody else runs the controllers, so each round catches the cluster up and then reads what is new.
+    """
+    from kubesim.apimachinery.rest import JSON
+    from kubesim.client.client import resource_path
+
+    path = resource_path(gvr, namespace)
+    while True:
+        asked = {
+            "watch": "true",
+            "resourceVersion": resource_version,
+            "labelSelector": label_selector,
+            "fieldSelector": field_selector,
+            "timeoutSeconds": "" if session.remote else "0",
+            "allowWatchBookmarks": "true",
+            **(query or {}),
+        }
+        response = session.client.request("GET", path, query=asked, accept=accept or JSON)
+        for event in response.events or ():
+            resource_version = resource_version_of(event.object) or resource_version
+            if event.type == "ERROR":
+                from kubesim.apimachinery.errors import StatusError
+
+                raise StatusError(event.object)
+            if event.type != "BOOKMARK":
+                yield event
+        if not session.remote:
+            session.pause(SLICE)
