@@ -349,8 +349,8 @@ class _Settle:
         self._worked[item] += 1
         if self._worked[item] > WORK_BOUND:
             raise EndlessWorkError(
-                f"{reconciler.name} does not come to rest: it has worked on {key} {WORK_BOUND} times in a row,"
-                f" the last time because {why}"
+                f"{reconciler.name} does not come to rest: it has worked on {key} {WORK_BOUND} times"
+                f" in a row, the last time because {why}"
             )
         try:
             result = reconciler.reconcile(key)

@@ -8,29 +8,98 @@ ones see a quiet cluster and do their work once.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Final
+
 from kubesim.apimachinery.scheme import Scheme
 from kubesim.client.client import Client
 from kubesim.client.reconcile import Reconciler
 from kubesim.client.recorder import EventBroadcaster
 from kubesim.util.clock import Clock
-from kubesim.util.ids import Identities
 from kubesim.util.state import StateStore
+
+ORDER: Final = (
+    "namespace-controller",
+    "serviceaccount-controller",
+    "root-ca-certificate-publisher-controller",
+    "kubernetes-service-controller",
+    "ttl-controller",
+    "node-lifecycle-controller",
+    "taint-eviction-controller",
+    "scheduler",
+    "kubelet",
+    "pod-garbage-collector-controller",
+    "endpoints-controller",
+    "endpointslice-controller",
+    "endpointslice-mirroring-controller",
+    "garbage-collector-controller",
+    "resourcequota-controller",
+    "event-ttl-controller",
+)
+
+
+def in_order(reconcilers: Iterable[Reconciler]) -> list[Reconciler]:
+    """As `ORDER` has it; those that it does not name come last, as they were given."""
+    place = {name: position for position, name in enumerate(ORDER)}
+    return sorted(reconcilers, key=lambda r: place.get(r.name, len(place)))
 
 
 def reconcilers(
     *,
     client: Client,
     clock: Clock,
-    identities: Identities,
     events: EventBroadcaster,
     state: StateStore,
     scheme: Scheme,
     ca_certificate: str,
     api_server: tuple[str, int],
+    kubernetes_ip: str,
 ) -> list[Reconciler]:
     """Every controller of this room. `ca_certificate` is the PEM text that Pods get in `kube-root-ca.crt`.
 
-    `api_server` is the address and port that the Service `kubernetes` leads to. `state` keeps what is not
-    an object.
+    `api_server` is the address and port that the Service `kubernetes`, at `kubernetes_ip`, leads to.
+    `state` keeps what is not an object.
     """
-    return []
+    # Imported here: a command that only reads builds no controllers.
+    from kubesim.controllers.endpoints import EndpointsController
+    from kubesim.controllers.endpointslice import EndpointSliceController
+    from kubesim.controllers.endpointslicemirroring import EndpointSliceMirroringController
+    from kubesim.controllers.eventttl import EventTTL
+    from kubesim.controllers.garbagecollector import GarbageCollector
+    from kubesim.controllers.kubernetesservice import KubernetesService
+    from kubesim.controllers.namespace import NamespaceController
+    from kubesim.controllers.namespacedefaults import RootCACertPublisher, ServiceAccountController
+    from kubesim.controllers.nodelifecycle import NodeLifecycleController, TTLController
+    from kubesim.controllers.podgc import PodGarbageCollector
+    from kubesim.controllers.resourcequota import ResourceQuotaController
+    from kubesim.controllers.selection import ServiceFinder, ServiceView
+    from kubesim.controllers.tainteviction import TaintEvictionController
+
+    finder, view = ServiceFinder(client), ServiceView(client)
+    address, port = api_server
+    return in_order(
+        [
+            NamespaceController(client, scheme=scheme, state=state, clock=clock),
+            ServiceAccountController(client),
+            RootCACertPublisher(client, ca_certificate=ca_certificate),
+            KubernetesService(client, cluster_ip=kubernetes_ip, address=address, port=port),
+            TTLController(client),
+            NodeLifecycleController(
+                client, clock=clock, recorder=events.recorder("node-controller"), state=state
+            ),
+            TaintEvictionController(
+                client, clock=clock, recorder=events.recorder("taint-eviction-controller")
+            ),
+            PodGarbageCollector(client, clock=clock, state=state),
+            EndpointsController(
+                client, finder=finder, view=view, recorder=events.recorder("endpoint-controller")
+            ),
+            EndpointSliceController(client, finder=finder, view=view),
+            EndpointSliceMirroringController(
+                client, recorder=events.recorder("endpoint-slice-mirroring-controller")
+            ),
+            GarbageCollector(client, scheme=scheme, state=state),
+            ResourceQuotaController(client, scheme=scheme),
+            EventTTL(client, clock=clock),
+        ]
+    )

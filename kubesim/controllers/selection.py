@@ -1,0 +1,153 @@
+"""From Pods to the Services that select them, and from Services to the Pods they select, asked for once a
+round.
+
+`ServiceFinder` answers for changed Pods, `ServiceView` for Services that are to be reconciled. Both are
+shared by the controllers of Endpoints and EndpointSlices, ask through the indexes for exactly what a round
+needs, and forget it when something changes. What they hold may be older than the store for a moment;
+whatever made it old is in the log, and leads to another round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from kubesim.apimachinery.meta import labels_of, name_of, namespace_of, split_key
+from kubesim.apimachinery.watch import WatchEvent
+from kubesim.apis.podfacts import endpoints_changed, membership_changed, spec_of
+from kubesim.client.client import Client
+from kubesim.client.lister import by_index, by_names, get_or_none, items
+from kubesim.client.resources import NODES, PODS, SERVICES
+from kubesim.controllers.matching import SelectorIndex, match_all, rarest_pairs
+from kubesim.util.jsontypes import JSONObject
+
+_ALIVE = ("Pod", "Service", "Node")
+
+
+def selector_of(service: JSONObject) -> dict[str, str]:
+    found = spec_of(service).get("selector")
+    return found if isinstance(found, dict) else {}
+
+
+class ServiceFinder:
+    """The Services that select a Pod, for a round of events, with one look-up a namespace."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._seen: Sequence[WatchEvent] = ()
+        self._by_namespace: dict[str, SelectorIndex[str]] = {}
+
+    def observe(self, events: Sequence[WatchEvent]) -> None:
+        """Look up the Services of all Pods that these events are about."""
+        if events is self._seen:
+            return  # the other controller has asked already
+        self._seen = events
+        wanted: dict[str, set[str]] = {}
+        for event in events:
+            if event.object.get("kind") == "Pod":
+                for labels in _concerned(event):
+                    pairs = wanted.setdefault(namespace_of(event.object), set())
+                    pairs.update(f"{k}={v}" for k, v in labels.items())
+        self._by_namespace = {}
+        for namespace, pairs in wanted.items():
+            services = by_index(self._client, SERVICES, namespace, "selector", sorted(pairs)) if pairs else []
+            selectors = {f"{namespace}/{name_of(s)}": selector_of(s) for s in services}
+            self._by_namespace[namespace] = SelectorIndex(selectors)
+
+    def services_of(self, event: WatchEvent) -> list[str]:
+        """The keys of the Services whose endpoints a change of a Pod concerns.
+
+        GetServicesToUpdate: where only labels changed, the Services that select it before or after, but not
+        both.
+        """
+        index = self._by_namespace.get(namespace_of(event.object))
+        if index is None:
+            return []
+        concerned = _concerned(event)
+        found = [index.picking(labels) for labels in concerned]
+        if len(found) < 2:
+            return found[0] if found else []
+        before, after = found
+        old = event.old
+        if old is not None and not endpoints_changed(old, event.object) and _same_name(old, event.object):
+            return [*(k for k in before if k not in after), *(k for k in after if k not in before)]
+        return list(dict.fromkeys([*before, *after]))
+
+
+def _concerned(event: WatchEvent) -> list[dict[str, str]]:
+    """The labels by which to look for Services: none, the Pod's, or those before and after."""
+    if event.type != "MODIFIED" or event.old is None:
+        return [labels_of(event.object)]
+    if membership_changed(event.old, event.object):
+        return [labels_of(event.old), labels_of(event.object)]
+    return [labels_of(event.object)] if endpoints_changed(event.old, event.object) else []
+
+
+def _same_name(old: JSONObject, new: JSONObject) -> bool:
+    one, two = spec_of(old), spec_of(new)
+    return (one.get("hostname"), one.get("subdomain")) == (two.get("hostname"), two.get("subdomain"))
+
+
+class ServiceView:
+    """Services with their Pods, and the nodes' zones; what a round has looked up stays until one of them
+    changes.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._services: dict[str, JSONObject | None] = {}
+        self._pods: dict[str, list[JSONObject]] = {}
+        self._nodes: dict[str, JSONObject | None] = {}
+
+    def observe(self, events: Sequence[WatchEvent]) -> None:
+        """Forget what these events have made old."""
+        if any(event.object.get("kind") in _ALIVE for event in events):
+            self.forget()
+
+    def forget(self) -> None:
+        self._services, self._pods, self._nodes = {}, {}, {}
+
+    def load(self, keys: Iterable[str]) -> None:
+        """Look up the Services of these keys, and their Pods, with two questions a namespace."""
+        by_namespace: dict[str, list[str]] = {}
+        for key in keys:
+            if key not in self._services:
+                namespace, name = split_key(key)
+                by_namespace.setdefault(namespace, []).append(name)
+        for namespace, names in by_namespace.items():
+            found = by_names(self._client, SERVICES, namespace, names)
+            for name in names:
+                self._services[f"{namespace}/{name}"] = found.get(name)
+            self._load_pods(namespace, found)
+
+    def _load_pods(self, namespace: str, services: dict[str, JSONObject]) -> None:
+        selectors = {f"{namespace}/{name}": selector_of(s) for name, s in services.items()}
+        asked = {key: s for key, s in selectors.items() if s}
+        if len(asked) == 1:
+            ((key, selector),) = asked.items()
+            text = ",".join(f"{k}={v}" for k, v in selector.items())
+            self._pods[key] = items(self._client.list(PODS, namespace, label_selector=text))
+            return
+        if not asked:
+            return
+        pairs = [f"{k}={v}" for k, v in rarest_pairs(asked.values())]
+        pods = by_index(self._client, PODS, namespace, "label", pairs)
+        matches = match_all(asked, [labels_of(p) for p in pods])
+        for key, positions in matches.items():
+            self._pods[key] = [pods[p] for p in positions]
+
+    def service(self, key: str) -> JSONObject | None:
+        if key not in self._services:
+            self.load([key])
+        return self._services[key]
+
+    def pods(self, key: str) -> list[JSONObject]:
+        """The Pods that a Service selects, in the order of their names; they are shared, and only to be
+        read.
+        """
+        self.service(key)
+        return self._pods.get(key, [])
+
+    def node(self, name: str) -> JSONObject | None:
+        if name not in self._nodes:
+            self._nodes[name] = get_or_none(self._client, NODES, name) if name else None
+        return self._nodes[name]

@@ -1,0 +1,100 @@
+"""The taint eviction controller: Pods that do not tolerate a NoExecute taint of their node are deleted.
+
+Rules as in pkg/controller/tainteviction of Kubernetes 1.32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+
+from kubesim.apimachinery.errors import StatusError
+from kubesim.apimachinery.gvk import GroupVersionResource
+from kubesim.apimachinery.meta import is_terminating, key_of, name_of, split_key
+from kubesim.apimachinery.watch import WatchEvent
+from kubesim.apis.podfacts import is_terminal, spec_of
+from kubesim.apis.tolerations import tolerates
+from kubesim.client.client import Client
+from kubesim.client.lister import by_index, get_or_none
+from kubesim.client.reconcile import DONE, KeysOf, Result
+from kubesim.client.recorder import NORMAL, EventRecorder, object_reference
+from kubesim.client.resources import NODES, PODS
+from kubesim.util.clock import Clock, parse_time
+from kubesim.util.jsontypes import JSONObject
+
+
+class TaintEvictionController:
+    """One key is one Pod."""
+
+    name = "taint-eviction-controller"
+
+    def __init__(self, client: Client, *, clock: Clock, recorder: EventRecorder) -> None:
+        self._client = client
+        self._clock = clock
+        self._recorder = recorder
+        self.watches: Mapping[GroupVersionResource, KeysOf] = {NODES: self._node_changed, PODS: _pod_bound}
+
+    def _node_changed(self, event: WatchEvent) -> Iterable[str]:
+        after = _no_execute(event.object)
+        before = _no_execute(event.old) if event.old else []
+        if event.type == "DELETED" or before == after:
+            return ()
+        wanted = [f"spec.nodeName={name_of(event.object)}"]
+        return [key_of(pod) for pod in by_index(self._client, PODS, "", "field", wanted)]
+
+    def reconcile(self, key: str) -> Result:
+        namespace, name = split_key(key)
+        pod = get_or_none(self._client, PODS, name, namespace)
+        if pod is None or is_terminating(pod) or is_terminal(pod):
+            return DONE
+        node = get_or_none(self._client, NODES, spec_of(pod).get("nodeName") or "-")
+        taints = _no_execute(node) if node else []
+        if not taints:
+            return DONE
+        wait = self._patience(pod, taints)
+        if wait is None:
+            return DONE
+        if wait > timedelta(0):
+            return Result(requeue_after=wait)
+        self._recorder.event(
+            object_reference(pod, "Pod"),
+            NORMAL,
+            "TaintManagerEviction",
+            f"Marking for deletion Pod {key}",
+        )
+        try:
+            self._client.delete(PODS, name, namespace)
+        except StatusError as error:
+            if error.code != 404:
+                raise
+        return Result((f"deleted Pod {key}: it does not tolerate the taints of its node",))
+
+    def _patience(self, pod: JSONObject, taints: Sequence[JSONObject]) -> timedelta | None:
+        """How long the Pod may stay yet; None for ever: GetMatchingTolerations and getMinTolerationTime."""
+        tolerations = spec_of(pod).get("tolerations") or []
+        shortest: timedelta | None = None
+        now = self._clock.now()
+        for taint in taints:
+            matching = [t for t in tolerations if tolerates(t, taint)]
+            if not matching:
+                return timedelta(0)
+            seconds = [t["tolerationSeconds"] for t in matching if t.get("tolerationSeconds") is not None]
+            if seconds:
+                since = parse_time(taint["timeAdded"]) if taint.get("timeAdded") else now
+                left = since + timedelta(seconds=max(0, min(seconds))) - now
+                shortest = left if shortest is None else min(shortest, left)
+        return shortest
+
+
+def _no_execute(node: JSONObject) -> list[JSONObject]:
+    return [t for t in spec_of(node).get("taints") or () if t.get("effect") == "NoExecute"]
+
+
+def _pod_bound(event: WatchEvent) -> Iterable[str]:
+    """A Pod that has come to a node, or changed what it tolerates."""
+    if event.type == "DELETED" or not spec_of(event.object).get("nodeName"):
+        return ()
+    old = spec_of(event.old) if event.old else {}
+    new = spec_of(event.object)
+    same = old.get("nodeName") == new.get("nodeName") and old.get("tolerations") == new.get("tolerations")
+    return () if same else (key_of(event.object),)
