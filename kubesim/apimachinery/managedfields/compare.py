@@ -31,7 +31,7 @@ _STRIPPED_METADATA = frozenset(
         "resourceVersion",
     )
 )
-# List keys with a default, of which the definitions say nothing: ServicePort, ContainerPort have +default="TCP".
+# List keys with a default, which the definitions do not tell: ServicePort and ContainerPort, +default="TCP".
 _KEY_DEFAULTS = {"protocol": "TCP"}
 _MISSING: Any = object()
 

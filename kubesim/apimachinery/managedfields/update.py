@@ -23,7 +23,7 @@ APPLY = "Apply"
 
 FieldPath = tuple[str, ...]
 
-# What a request cannot change and so never owns, unless the strategy of a kind says otherwise (GetResetFields).
+# What a request cannot change and so never owns, unless a kind's strategy says otherwise (GetResetFields).
 RESET_BY_SUBRESOURCE: dict[str, tuple[FieldPath, ...]] = {"": (("status",),), "status": (("spec",),)}
 
 
@@ -43,26 +43,30 @@ def record_update(
     subresource: str = "",
     reset_fields: Sequence[FieldPath] | None = None,
 ) -> list[JSONObject]:
-    """The `metadata.managedFields` that `new` is to have, in their order; neither object is changed.
+    """Set the `metadata.managedFields` that `new` is to have, in their order, and return them.
 
     `old` is None for a new object. `time` is RFC 3339 in seconds. `reset_fields` are the paths that the
     strategy of the kind does not take from this request; without them, `status`, or `spec` for the
     subresource status.
     """
     entries = _known_entries(old, new, subresource)
-    if not entries and old is not None and (old.get("metadata") or {}).get("uid"):
-        return []  # nobody tracks this object, and an update does not begin to (skipnonapplied.go)
-    paths = RESET_BY_SUBRESOURCE.get(subresource, ()) if reset_fields is None else reset_fields
-    changed, removed = compare(old, new, node)
-    if paths:
-        cut = _set_of(paths)
-        changed, removed = without(changed, cut), without(removed, cut)
-    kept = _others(entries, changed, removed)
-    if changed:
-        key = (manager or UNKNOWN_MANAGER, UPDATE, api_version, subresource)
-        _own(kept, key, changed, time)
-        kept = _capped(kept)
-    return sorted(kept, key=_order)
+    tracked = entries or old is None or not (old.get("metadata") or {}).get("uid")
+    if tracked:  # an update does not begin to track an object (skipnonapplied.go)
+        paths = RESET_BY_SUBRESOURCE.get(subresource, ()) if reset_fields is None else reset_fields
+        changed, removed = compare(old, new, node)
+        if paths:
+            cut = _set_of(paths)
+            changed, removed = without(changed, cut), without(removed, cut)
+        entries = _others(entries, changed, removed)
+        if changed:
+            _own(entries, (manager or UNKNOWN_MANAGER, UPDATE, api_version, subresource), changed, time)
+            entries = _capped(entries)
+        entries.sort(key=_order)
+    metadata = new.setdefault("metadata", {})
+    metadata.pop("managedFields", None)
+    if entries:
+        metadata["managedFields"] = entries
+    return entries
 
 
 def _known_entries(old: JSONObject | None, new: JSONObject, subresource: str) -> list[JSONObject]:

@@ -25,6 +25,14 @@ class PatchError(ValueError):
         self.code = code
 
 
+class JSONPatchError(PatchError):
+    """A list of operations (RFC 6902) is wrong, or does not fit the object."""
+
+
+class StrategicPatchError(PatchError):
+    """A strategic merge patch is wrong, does not fit the object, or cannot be made."""
+
+
 class PreconditionFailedError(PatchError):
     """A new patch changes what it must not: mergepatch.ErrPreconditionFailed."""
 
@@ -42,33 +50,33 @@ def conflict(patch: Any, changed: Any) -> PatchConflictError:
     return PatchConflictError(f"patch:\n{sprint(patch)}\n{lead}\n{sprint(changed)}\n")
 
 
-# k8s.io/apimachinery/pkg/util/mergepatch/errors.go, with the codes of interpretStrategicMergePatchError.
-def no_lists_of_lists() -> PatchError:
-    return PatchError("lists of lists are not supported", UNPROCESSABLE)
+# k8s.io/apimachinery/pkg/util/mergepatch/errors.go, with the codes of interpretStrategicMergeStrategicPatchError.
+def no_lists_of_lists() -> StrategicPatchError:
+    return StrategicPatchError("lists of lists are not supported", UNPROCESSABLE)
 
 
-def bad_primitive_list() -> PatchError:
-    return PatchError("invalid patch format of primitive list", BAD_REQUEST)
+def bad_primitive_list() -> StrategicPatchError:
+    return StrategicPatchError("invalid patch format of primitive list", BAD_REQUEST)
 
 
-def bad_retain_keys() -> PatchError:
-    return PatchError("invalid patch format of retainKeys", BAD_REQUEST)
+def bad_retain_keys() -> StrategicPatchError:
+    return StrategicPatchError("invalid patch format of retainKeys", BAD_REQUEST)
 
 
-def bad_element_order() -> PatchError:
-    return PatchError("invalid patch format of setElementOrder list", BAD_REQUEST)
+def bad_element_order() -> StrategicPatchError:
+    return StrategicPatchError("invalid patch format of setElementOrder list", BAD_REQUEST)
 
 
-def no_merge_key(item: Any, key: str) -> PatchError:
-    return PatchError(f"map: {sprint(item)} does not contain declared merge key: {key}")
+def no_merge_key(item: Any, key: str) -> StrategicPatchError:
+    return StrategicPatchError(f"map: {sprint(item)} does not contain declared merge key: {key}")
 
 
-def bad_type(expected: type, value: Any) -> PatchError:
-    return PatchError(f"expected a {_TYPES[expected]}, but received a {_TYPES[type(value)]}")
+def bad_type(expected: type, value: Any) -> StrategicPatchError:
+    return StrategicPatchError(f"expected a {_TYPES[expected]}, but received a {_TYPES[type(value)]}")
 
 
-def bad_directive(directive: Any, patch: Any) -> PatchError:
-    return PatchError(f"unknown patch type: {sprint(directive)} in map: {sprint(patch)}")
+def bad_directive(directive: Any, patch: Any) -> StrategicPatchError:
+    return StrategicPatchError(f"unknown patch type: {sprint(directive)} in map: {sprint(patch)}")
 
 
 _TYPES: dict[type, str] = {

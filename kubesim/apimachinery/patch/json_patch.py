@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from kubesim.apimachinery.patch.errors import BAD_REQUEST, TOO_LARGE, UNPROCESSABLE, PatchError
+from kubesim.apimachinery.patch.errors import BAD_REQUEST, TOO_LARGE, UNPROCESSABLE, JSONPatchError
 from kubesim.apimachinery.patch.values import same
 from kubesim.util.gotext import quote, sprint
 from kubesim.util.jsontypes import JSONValue, deep_copy
@@ -25,7 +25,7 @@ _KNOWN = ("op", "path", "from", "value")
 
 
 def apply_json_patch(doc: JSONValue, patch: JSONValue) -> Any:
-    """A patched copy of a document. Raises PatchError; nothing is patched then.
+    """A patched copy of a document. Raises JSONPatchError; nothing is patched then.
 
     `code` of the error is 400 for what is no patch, 413 for one of more than `MAX_OPERATIONS`, 422 for one
     that does not fit the document.
@@ -36,14 +36,14 @@ def apply_json_patch(doc: JSONValue, patch: JSONValue) -> Any:
         try:
             document.apply(operation)
         except _Failure as wrong:
-            raise PatchError(str(wrong), UNPROCESSABLE) from None
+            raise JSONPatchError(str(wrong), UNPROCESSABLE) from None
     return document.root
 
 
 def strict_errors(patch: JSONValue) -> list[str]:
     """What strict field validation says of the operations: `json patch unknown field "[0].foo"`.
 
-    Raises PatchError for what is no list of operations.
+    Raises JSONPatchError for what is no list of operations.
     """
     if not isinstance(patch, list):
         raise _undecodable(patch, "[]handlers.jsonPatchOp", "error decoding patch: ")
@@ -58,7 +58,7 @@ def strict_errors(patch: JSONValue) -> list[str]:
                 where = f"Go struct field jsonPatchOp.{name} of type string"
                 word = _WORDS[type(operation[name])]
                 text = f"error decoding patch: json: cannot unmarshal {word} into {where}"
-                raise PatchError(text, BAD_REQUEST)
+                raise JSONPatchError(text, BAD_REQUEST)
     return texts
 
 
@@ -72,12 +72,12 @@ def _operations(patch: JSONValue) -> list[dict[str, Any]]:
             raise _undecodable(operation, "jsonpatch.Operation")
     if len(patch) > MAX_OPERATIONS:
         limit = f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(patch)}"
-        raise PatchError(limit, TOO_LARGE)
+        raise JSONPatchError(limit, TOO_LARGE)
     return [operation or {} for operation in patch]
 
 
-def _undecodable(value: Any, go: str, lead: str = "") -> PatchError:
-    return PatchError(
+def _undecodable(value: Any, go: str, lead: str = "") -> JSONPatchError:
+    return JSONPatchError(
         f"{lead}json: cannot unmarshal {_WORDS[type(value)]} into Go value of type {go}", BAD_REQUEST
     )
 

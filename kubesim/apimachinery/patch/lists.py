@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubesim.apimachinery.patch.errors import PatchError, bad_type, no_lists_of_lists, no_merge_key
+from kubesim.apimachinery.patch.errors import StrategicPatchError, bad_type, no_lists_of_lists, no_merge_key
 from kubesim.apimachinery.patch.values import identity
 from kubesim.util.gotext import sprint
 
@@ -20,8 +20,8 @@ DELETE = "delete"
 
 
 def element_type(*lists: Items) -> type:
-    """The one type that all items have. Raises PatchError for several types, lists of lists, or no item at
-    all.
+    """The one type that all items have. Raises StrategicPatchError for several types, lists of lists, or
+    no item at all.
     """
     found: type | None = None
     for items in lists:
@@ -32,9 +32,9 @@ def element_type(*lists: Items) -> type:
                     raise no_lists_of_lists()
             elif type(item) is not found:
                 shown = sprint([list(one) for one in lists])
-                raise PatchError(f"list element types are not identical: {shown}")
+                raise StrategicPatchError(f"list element types are not identical: {shown}")
     if found is None:
-        raise PatchError("no elements in any of the given slices")
+        raise StrategicPatchError("no elements in any of the given slices")
     return found
 
 
@@ -116,7 +116,7 @@ def partition(items: Items, by: Items, merge_key: str) -> tuple[Items, Items]:
                 raise no_merge_key(item, merge_key)
         for at, item in enumerate(by):
             if not isinstance(item, dict):
-                raise PatchError(f"value for key {at} is not a map")
+                raise StrategicPatchError(f"value for key {at} is not a map")
     there = {
         key_of(item, merge_key, maps=maps)
         for item in by
@@ -157,7 +157,7 @@ def find(items: Items, merge_key: str, value: Any) -> int:
     wanted = identity(value)
     for at, item in enumerate(items):
         if not isinstance(item, dict):
-            raise PatchError(f"value for key {at} is not a map")
+            raise StrategicPatchError(f"value for key {at} is not a map")
         if merge_key in item and identity(item[merge_key]) == wanted:
             return at
     return -1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from kubesim.apimachinery.patch.errors import PatchError
+from kubesim.apimachinery.patch.errors import StrategicPatchError
 from kubesim.apimachinery.schema.node import Node
 from kubesim.apimachinery.schema.shapes import BOOL, FLOAT, INT32, INT64, LIST, MAP, RAW, STRUCT
 from kubesim.util.gotext import quote
@@ -27,7 +27,7 @@ _UNKNOWN = FieldMeta(None, "", "", False)  # noqa: FBT003 - a value, not a switc
 
 
 def of_struct(node: Node | None, name: str) -> FieldMeta:
-    """The field of an object. Raises PatchError for a field that the object does not have.
+    """The field of an object. Raises StrategicPatchError for a field that the object does not have.
 
     Without a schema (`node` is None) every field is an object that is merged or a list that is replaced.
     """
@@ -50,7 +50,7 @@ def of_slice(node: Node | None, name: str) -> FieldMeta:
     if items is None:
         if found.field[0] == RAW:
             return _UNKNOWN
-        raise PatchError(f"expected slice or array type, but got: {_kind(node)}")
+        raise StrategicPatchError(f"expected slice or array type, but got: {_kind(node)}")
     return _meta(found, items)
 
 
@@ -58,18 +58,20 @@ def _meta(field: Node, below: Node) -> FieldMeta:
     strategies = field.patch_strategies
     others = [s for s in strategies if s != RETAIN_KEYS]
     if len(others) > 1:
-        raise PatchError(f"unexpected patch strategy: [{' '.join(strategies)}]")
+        raise StrategicPatchError(f"unexpected patch strategy: [{' '.join(strategies)}]")
     strategy = others[0] if others else ""
     node = None if below.field[0] == RAW else below
     return FieldMeta(node, strategy, field.merge_key, RETAIN_KEYS in strategies)
 
 
-def _not_found(node: Node, name: str) -> PatchError:
+def _not_found(node: Node, name: str) -> StrategicPatchError:
     if not node.is_struct:
         what = f"merging an object in json but data type is not struct, instead is: {_kind(node)}"
-        return PatchError(what)
+        return StrategicPatchError(what)
     struct = node.definition.rsplit(".", 1)[-1]
-    return PatchError(f"unable to find api field in struct {struct} for the json field {quote(name)}")
+    return StrategicPatchError(
+        f"unable to find api field in struct {struct} for the json field {quote(name)}"
+    )
 
 
 def _kind(node: Node) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from kubesim.apimachinery.patch import lookup
 from kubesim.apimachinery.patch.errors import (
-    PatchError,
+    StrategicPatchError,
     bad_directive,
     bad_element_order,
     bad_primitive_list,
@@ -41,7 +41,7 @@ ELEMENT_ORDER = "$setElementOrder"
 
 
 def apply_strategic_patch(original: JSONObject, patch: JSONObject, node: Node | None) -> JSONObject:
-    """A patched copy of an object. `node` is the root of its kind. Raises PatchError."""
+    """A patched copy of an object. `node` is the root of its kind. Raises StrategicPatchError."""
     return Merger(into_patch=False).merge(deep_copy(original), deep_copy(patch), node)
 
 
@@ -55,7 +55,7 @@ class Merger:
         self._into_patch = into_patch
 
     def merge(self, original: JSONObject, patch: JSONObject, node: Node | None) -> JSONObject:
-        """The object with the patch laid over it. Raises PatchError."""
+        """The object with the patch laid over it. Raises StrategicPatchError."""
         if DIRECTIVE in patch:
             return _whole_object(patch)
         self._retain_keys(original, patch)
@@ -127,7 +127,7 @@ class Merger:
             if RETAIN_KEYS not in original:
                 original[RETAIN_KEYS] = kept
             elif not same(original[RETAIN_KEYS], kept):
-                raise PatchError(
+                raise StrategicPatchError(
                     f"{sprint(original[RETAIN_KEYS])} and {sprint(kept)} are not deep equal: "
                     "this may happen when calculating the 3-way diff patch"
                 )
@@ -180,7 +180,7 @@ class Merger:
         if maps:
             if not meta.merge_key:
                 struct = "struct" if meta.node is None or meta.node.is_struct else "map"
-                raise PatchError(f"cannot merge lists without merge key for {struct}")
+                raise StrategicPatchError(f"cannot merge lists without merge key for {struct}")
             original, patch = _special_items(original, patch, meta.merge_key)
             merged = self._merge_items(original, patch, meta)
         else:
@@ -228,7 +228,7 @@ def _special_items(original: Items, patch: Items, merge_key: str) -> tuple[Items
         elif item[DIRECTIVE] == REPLACE:
             replace = True
         elif item[DIRECTIVE] == MERGE:
-            raise PatchError("merging lists cannot yet be specified in the patch")
+            raise StrategicPatchError("merging lists cannot yet be specified in the patch")
         else:
             raise bad_directive(item[DIRECTIVE], item)
     return ([], plain) if replace else (left, plain)
@@ -262,7 +262,7 @@ def _check_order(patch: Items, order: Items, merge_key: str) -> None:
         wanted += 1
     if at < len(items) and wanted >= len(order):
         asked = f"doesn't match {ELEMENT_ORDER} list:\n{sprint(order)}\n"
-        raise PatchError(f"The order in patch list:\n{sprint(patch)}\n {asked}")
+        raise StrategicPatchError(f"The order in patch list:\n{sprint(patch)}\n {asked}")
 
 
 def _key(item: Any, merge_key: str) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from kubesim.apimachinery.patch import lookup
-from kubesim.apimachinery.patch.errors import PatchError, bad_type, conflict, no_merge_key
+from kubesim.apimachinery.patch.errors import StrategicPatchError, bad_type, conflict, no_merge_key
 from kubesim.apimachinery.patch.lists import (
     DELETE,
     DIRECTIVE,
@@ -49,7 +49,7 @@ def create_two_way_patch(
     *,
     preconditions: Sequence[Precondition] = (),
 ) -> JSONObject:
-    """The patch that makes `modified` of `original`. Raises PatchError, PreconditionFailedError."""
+    """The patch that makes `modified` of `original`. Raises StrategicPatchError, PreconditionFailedError."""
     patch = _diff(deep_copy(original), deep_copy(modified), node, _Options(element_order=True))
     check_preconditions(patch, preconditions)
     return patch
@@ -67,7 +67,7 @@ def create_three_way_patch(
     """The patch for `current` that carries over what changed from `original` to `modified`, as kubectl
     apply makes it.
 
-    Fields of `current` that neither of the two has are left alone. Raises PatchError,
+    Fields of `current` that neither of the two has are left alone. Raises StrategicPatchError,
     PreconditionFailedError and, without `overwrite`, PatchConflictError where others have changed the same
     fields.
     """
@@ -110,7 +110,7 @@ def _diff(original: JSONObject, modified: JSONObject, node: Node | None, options
 
 def _diff_directive(before: Any, after: Any, patch: JSONObject) -> None:
     if not isinstance(before, str) or not isinstance(after, str):
-        raise PatchError(f"invalid value for special key: {DIRECTIVE}")
+        raise StrategicPatchError(f"invalid value for special key: {DIRECTIVE}")
     if before != after:
         patch[DIRECTIVE] = after
 
@@ -125,7 +125,7 @@ def _diff_object(
 ) -> None:
     try:
         meta = lookup.of_struct(node, key)
-    except PatchError:
+    except StrategicPatchError:
         if same(original, modified):
             return
         raise
@@ -144,7 +144,7 @@ def _diff_list(
 ) -> None:
     try:
         meta = lookup.of_slice(node, key)
-    except PatchError:
+    except StrategicPatchError:
         if same(original, modified):
             return
         raise
