@@ -46,6 +46,15 @@ def repack_subsets(subsets: list[JSONObject]) -> list[JSONObject]:
     return sorted(result, key=lambda s: _digest(_hashed_subset(s))) if len(result) > 1 else result
 
 
+def is_packed(subsets: list[JSONObject]) -> bool:
+    """Whether this is, at first sight, the canonical form already; most Endpoints have one port only."""
+    if len(subsets) != 1 or len(subsets[0].get("ports") or ()) > 1:
+        return False
+    ready, waiting = ([_key(a) for a in subsets[0].get(n) or ()] for n in ("addresses", "notReadyAddresses"))
+    found = {*ready, *waiting}
+    return len(found) == len(ready) + len(waiting) and ready == sorted(ready) and waiting == sorted(waiting)
+
+
 def _subset(
     members: tuple[tuple[tuple[str, str], bool], ...],
     ports: list[JSONObject],

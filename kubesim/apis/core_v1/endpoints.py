@@ -12,7 +12,7 @@ from kubesim.apimachinery import field
 from kubesim.apimachinery.field import FieldError, Path
 from kubesim.apimachinery.meta import name_of
 from kubesim.apimachinery.scheme import Cells, Column
-from kubesim.apis.endpointsubsets import repack_subsets
+from kubesim.apis.endpointsubsets import is_packed, repack_subsets
 from kubesim.apis.meta import (
     AGE,
     NAME,
@@ -57,8 +57,9 @@ def prepare_create(endpoints: JSONObject) -> None:
     The API server does so after validation, so that errors speak of the subsets as the user wrote them; here
     what will be refused is left as it is.
     """
-    if endpoints.get("subsets") and not validate(endpoints):
-        endpoints["subsets"] = repack_subsets(endpoints["subsets"])
+    subsets = items(endpoints, "subsets")
+    if subsets and not is_packed(subsets) and not validate(endpoints):
+        endpoints["subsets"] = repack_subsets(subsets)
 
 
 def prepare_update(new: JSONObject, old: JSONObject) -> None:
@@ -74,8 +75,9 @@ def validate(endpoints: JSONObject) -> list[FieldError]:
         if not subset.get("addresses") and not subset.get("notReadyAddresses"):
             errors.append(field.required(path, "must specify `addresses` or `notReadyAddresses`"))
         for name in ("addresses", "notReadyAddresses"):
+            listed = path.child(name)
             for place, address in enumerate(items(subset, name)):
-                errors += _validate_address(address, path.child(name).index(place))
+                errors += _validate_address(address, listed.index(place))
         ports = items(subset, "ports")
         for place, port in enumerate(ports):
             errors += _validate_port(port, path.child("ports").index(place), named=len(ports) > 1)
@@ -88,12 +90,13 @@ def validate_update(new: JSONObject, old: JSONObject) -> list[FieldError]:
 
 def _validate_address(address: JSONObject, path: Path) -> list[FieldError]:
     value, host, node = address.get("ip") or "", address.get("hostname"), address.get("nodeName")
-    errors = validate_ip(value, path.child("ip"))
+    place = path.child("ip")
+    errors = validate_ip(value, place)
     if host:
         errors += validate_dns1123_label(host, path.child("hostname"))
     if node is not None:
         errors += validate_dns1123_subdomain(node, path.child("nodeName"))
-    return errors + validate_non_special_ip(value, path.child("ip"))
+    return errors + validate_non_special_ip(value, place)
 
 
 def _validate_port(port: JSONObject, path: Path, *, named: bool) -> list[FieldError]:

@@ -127,6 +127,8 @@ REPACKED = {
 def test_subsets_are_repacked(subsets: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
     assert repack_subsets(subsets) == expected
     assert repack_subsets(expected) == expected
+    assert endpointsubsets.is_packed(expected)
+    assert not endpointsubsets.is_packed(subsets) or subsets == expected
 
 
 def test_the_order_does_not_depend_on_how_it_was_written() -> None:
