@@ -11,6 +11,7 @@ from kubesim.cli.flags import Flag, Values
 from kubesim.cli.streams import Streams
 
 if TYPE_CHECKING:
+    from kubesim.cli.printers import Printer
     from kubesim.cli.session import Session
 
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 class Context:
     """One call of a command. `path` is how it was reached, for instance `kubectl create service clusterip`.
 
-    `dash` says how many of `args` stood before `--`; -1 where there was none.
+    `dash` says how many of `args` stood before `--`; -1 where there was none. `printer` is what `printer_for`
+    made for it: kept, because printers remember what they printed before.
     """
 
     path: str
@@ -27,6 +29,7 @@ class Context:
     streams: Streams
     session: Session
     dash: int = -1
+    printer: Printer | None = field(default=None, repr=False)
 
     def out(self, text: str = "") -> None:
         """Write a line to standard output."""

@@ -1,0 +1,119 @@
+"""`--sort-by`: rows and lists in the order of a field, kubectl's pkg/cmd/get/sorter.go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cmp_to_key
+from typing import Any, TypeVar
+
+from kubesim.cli.errors import CLIError
+from kubesim.cli.printers import Printer
+from kubesim.cli.printers.structured import is_list
+from kubesim.cli.printers.table import is_table
+from kubesim.cli.printers.tabwriter import Output
+from kubesim.util.gotext import quote, type_name
+from kubesim.util.jsonpath import JSONPath, JSONPathError, relaxed
+from kubesim.util.jsontypes import JSONObject
+from kubesim.util.quantity import Quantity
+
+T = TypeVar("T")
+_INSERTION_LIMIT = 12  # up to here Go's sort.Sort is an insertion sort, whose order of equals can be foretold
+
+
+class SortingPrinter:
+    """Sorts lists and Tables, then hands them on."""
+
+    def __init__(self, delegate: Printer, field: str) -> None:
+        self._delegate = delegate
+        self._field = field
+
+    def print_object(self, obj: JSONObject, stream: Output) -> None:
+        self._delegate.print_object(sorted_object(obj, self._field), stream)
+
+    def print_event(self, event_type: str, obj: JSONObject, stream: Output) -> None:
+        self._delegate.print_event(event_type, obj, stream)
+
+
+def sorted_object(obj: JSONObject, field: str) -> JSONObject:
+    """A Table or List in the order of a field; anything else as it is. Raises CLIError."""
+    if is_table(obj):
+        rows = obj.get("rows") or []
+        return {**obj, "rows": sort_by_field(rows, field, _row_object)} if rows else obj
+    if is_list(obj) and obj["items"]:
+        return {**obj, "items": sort_by_field(obj["items"], field, _itself)}
+    return obj
+
+
+def _row_object(row: JSONObject) -> JSONObject:
+    found = row.get("object")
+    return found if isinstance(found, dict) else {}
+
+
+def _itself(obj: JSONObject) -> JSONObject:
+    return obj
+
+
+def sort_by_field(items: Sequence[T], field: str, object_of: Callable[[T], JSONObject]) -> list[T]:
+    """Things in the order of a field of their objects, those without it first. Raises CLIError.
+
+    At least one must have the field.
+    """
+    try:
+        template = relaxed(field)
+    except JSONPathError:
+        template = field
+    try:
+        path = JSONPath(template, allow_missing_keys=True)
+    except JSONPathError as error:
+        raise CLIError(f"sorting error: {error}") from None
+    try:
+        keyed = [(path.values(object_of(item))[:1], item) for item in items]
+    except JSONPathError as error:
+        raise CLIError(
+            f"Failed to get values for [][]reflect.Value(nil) using {template} ({error})"
+        ) from None
+    if not any(values for values, _ in keyed):
+        raise CLIError(f"couldn't find any field with path {quote(template)} in the list of objects")
+
+    def less(a: tuple[list[Any], T], b: tuple[list[Any], T]) -> bool:
+        return not a[0] or (bool(b[0]) and _is_less(a[0][0], b[0][0], template))
+
+    return [item for _, item in _sort(keyed, less)]
+
+
+def _sort(items: list[T], less: Callable[[T, T], bool]) -> list[T]:
+    if len(items) > _INSERTION_LIMIT:
+        return sorted(items, key=cmp_to_key(_comparison(less)))
+    found = list(items)
+    for i in range(1, len(found)):
+        j = i
+        while j > 0 and less(found[j], found[j - 1]):
+            found[j], found[j - 1] = found[j - 1], found[j]
+            j -= 1
+    return found
+
+
+def _comparison(less: Callable[[T, T], bool]) -> Callable[[T, T], int]:
+    def compare(a: T, b: T) -> int:
+        return less(b, a) - less(a, b)
+
+    return compare
+
+
+def _is_less(a: Any, b: Any, field: str) -> bool:
+    if a is None or b is None:
+        return a is None and b is not None
+    if isinstance(a, (bool, list, dict)):
+        raise _unsortable(field, f"unsortable type: {type_name(a)}")
+    if type(a) is not type(b):
+        raise _unsortable(field, "unsortable interface: interface")
+    if isinstance(a, str):
+        try:
+            return bool(Quantity.parse(a) < Quantity.parse(b))
+        except ValueError:
+            return a < b
+    return bool(a < b)
+
+
+def _unsortable(field: str, reason: str) -> CLIError:
+    return CLIError(f"Field {field} in [][][]reflect.Value is an unsortable type: interface, err: {reason}")
