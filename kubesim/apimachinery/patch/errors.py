@@ -50,7 +50,7 @@ def conflict(patch: Any, changed: Any) -> PatchConflictError:
     return PatchConflictError(f"patch:\n{sprint(patch)}\n{lead}\n{sprint(changed)}\n")
 
 
-# k8s.io/apimachinery/pkg/util/mergepatch/errors.go, with the codes of interpretStrategicMergeStrategicPatchError.
+# k8s.io/apimachinery/pkg/util/mergepatch/errors.go, with the codes of interpretStrategicMergePatchError.
 def no_lists_of_lists() -> StrategicPatchError:
     return StrategicPatchError("lists of lists are not supported", UNPROCESSABLE)
 
