@@ -5,10 +5,10 @@ Kubernetes' messages and kubectl's output are full of them, so that they must ag
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from json.encoder import encode_basestring
 
 from kubesim.util.jsontypes import JSONValue
 
@@ -145,58 +145,64 @@ def type_name(value: JSONValue) -> str:
     return {str: "string", int: "int64", float: "float64"}.get(type(value), "<nil>")
 
 
-_HTML = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
+_HTML = tuple((c, f"\\u{ord(c):04x}") for c in "<>&\u2028\u2029")
 
 
-def to_json(value: JSONValue, *, indent: str = "", prefix: str = "", escape_html: bool = True) -> str:
+def to_json(
+    value: JSONValue, *, indent: str = "", prefix: str = "", escape_html: bool = True, sort_keys: bool = True
+) -> str:
     """A value as encoding/json writes it: map keys sorted, `<`, `>` and `&` escaped unless told otherwise.
 
-    With `indent`, as json.MarshalIndent; empty lists and maps stay on one line.
+    With `indent`, as json.MarshalIndent; empty lists and maps stay on one line. Without `sort_keys`, maps are
+    written in their own order, as Go writes the fields of a struct.
     """
-    return _json(value, indent, prefix, _html if escape_html else _line_separators)
+    out: list[str] = []
+    _json(value, indent, f"\n{prefix}" if indent else "", out, sort_keys)
+    text = "".join(out)
+    # These characters stand in strings alone, so the whole text can be searched at once.
+    for character, escaped in _HTML if escape_html else _HTML[3:]:
+        if character in text:
+            text = text.replace(character, escaped)
+    return text
 
 
-def _html(text: str) -> str:
-    return text.translate(_HTML)
-
-
-def _line_separators(text: str) -> str:
-    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-
-
-def json_string(text: str, *, escape_html: bool = True) -> str:
+def json_string(text: str) -> str:
     """A string as encoding/json writes it."""
-    quoted = json.dumps(text, ensure_ascii=False)
-    return _html(quoted) if escape_html else _line_separators(quoted)
+    return to_json(text)
 
 
-def _json(value: JSONValue, indent: str, prefix: str, escape: Callable[[str], str]) -> str:
+def _json(value: JSONValue, indent: str, line: str, out: list[str], sort_keys: bool) -> None:
     if isinstance(value, str):
-        return escape(json.dumps(value, ensure_ascii=False))
+        out.append(encode_basestring(value))
+    elif isinstance(value, dict):
+        if not value:
+            out.append("{}")
+            return
+        deeper = line + indent
+        lead, colon = f"{{{deeper}", ": " if indent else ":"
+        for key in sorted(value) if sort_keys else value:
+            out.append(f"{lead}{encode_basestring(key)}{colon}")
+            _json(value[key], indent, deeper, out, sort_keys)
+            lead = f",{deeper}"
+        out.append(f"{line}}}")
+    elif isinstance(value, (list, tuple)):
+        if not value:
+            out.append("[]")
+            return
+        deeper = line + indent
+        lead = f"[{deeper}"
+        for item in value:
+            out.append(lead)
+            _json(item, indent, deeper, out, sort_keys)
+            lead = f",{deeper}"
+        out.append(f"{line}]")
+    else:
+        out.append(_json_scalar(value))
+
+
+def _json_scalar(value: JSONValue) -> str:
     if value is None:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        return float_json(value)
-    if isinstance(value, dict):
-        colon = ": " if indent else ":"
-        deeper = prefix + indent
-        parts = [
-            f"{escape(json.dumps(k, ensure_ascii=False))}{colon}{_json(value[k], indent, deeper, escape)}"
-            for k in sorted(value)
-        ]
-        return _enclosed("{", parts, "}", indent, prefix)
-    parts = [_json(item, indent, prefix + indent, escape) for item in value]
-    return _enclosed("[", parts, "]", indent, prefix)
-
-
-def _enclosed(opening: str, parts: list[str], closing: str, indent: str, prefix: str) -> str:
-    if not parts:
-        return opening + closing
-    if not indent:
-        return opening + ",".join(parts) + closing
-    deeper = f"\n{prefix}{indent}"
-    return opening + deeper + f",{deeper}".join(parts) + f"\n{prefix}{closing}"
+    return float_json(value) if isinstance(value, float) else str(value)

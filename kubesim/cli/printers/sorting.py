@@ -111,7 +111,7 @@ def _is_less(a: Any, b: Any, field: str) -> bool:
         try:
             return bool(Quantity.parse(a) < Quantity.parse(b))
         except ValueError:
-            return a < b
+            return bool(a < b)
     return bool(a < b)
 
 
