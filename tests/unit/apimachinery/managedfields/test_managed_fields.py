@@ -3,11 +3,11 @@ import copy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.schemas import CONFIG_MAP, DEPLOYMENT, POD, SERVICE, node_of
 
 from kubesim.apimachinery.gvk import GroupVersionKind
 from kubesim.apimachinery.managedfields import fields_v1, record_update
 from kubesim.apimachinery.managedfields.sets import difference, ordered, union, without
-from support.schemas import CONFIG_MAP, DEPLOYMENT, POD, SERVICE, node_of
 
 T1, T2, T3 = (f"2026-11-23T02:45:3{n}Z" for n in (1, 2, 3))
 REPLICATION_CONTROLLER = GroupVersionKind("", "v1", "ReplicationController")

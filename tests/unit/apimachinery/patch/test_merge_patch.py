@@ -42,7 +42,7 @@ OBJECTS = st.dictionaries(st.text("abc", min_size=1, max_size=2), VALUES, max_si
         ({"a": 1}, {"a": {"b": None, "c": 1}}, {"a": {"c": 1}}),
         ({"a": 1}, {"b": [None, {"c": None}]}, {"a": 1, "b": [None, {}]}),
     ],
-    ids=lambda v: str(v),
+    ids=str,
 )
 def test_examples_of_rfc_7386(doc, patch, made):
     before = copy.deepcopy((doc, patch))

@@ -3,12 +3,12 @@ import copy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.schemas import DEPLOYMENT, POD, SERVICE, node_of
 
 from kubesim.apimachinery.patch import PatchConflictError, PreconditionFailedError, apply_strategic_patch
 from kubesim.apimachinery.patch.preconditions import IDENTITY_UNCHANGED
 from kubesim.apimachinery.patch.strategic_diff import create_three_way_patch, create_two_way_patch
 from kubesim.apimachinery.patch.values import same
-from support.schemas import DEPLOYMENT, POD, SERVICE, node_of
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 

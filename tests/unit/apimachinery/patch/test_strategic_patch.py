@@ -1,9 +1,9 @@
 import copy
 
 import pytest
+from support.schemas import CONFIG_MAP, DEPLOYMENT, POD, SERVICE, node_of
 
 from kubesim.apimachinery.patch import StrategicPatchError, apply_strategic_patch
-from support.schemas import CONFIG_MAP, DEPLOYMENT, POD, SERVICE, node_of
 
 
 def containers(*items):

@@ -1,13 +1,13 @@
 import copy
 
 import pytest
+from support.schemas import DEPLOYMENT, POD, SECRET, SERVICE, default_schema
 
 from kubesim.apimachinery.gvk import GroupVersionKind
 from kubesim.apimachinery.schema import DecodeError
 from kubesim.apimachinery.schema.decode import Odd, decode_struct
 from kubesim.apimachinery.schema.duplicates import find_duplicate_fields
 from kubesim.apimachinery.schema.mistakes import Walk
-from support.schemas import DEPLOYMENT, POD, SECRET, SERVICE, default_schema
 
 NODE = GroupVersionKind("", "v1", "Node")
 LEASE = GroupVersionKind("coordination.k8s.io", "v1", "Lease")

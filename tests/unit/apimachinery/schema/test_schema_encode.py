@@ -1,10 +1,10 @@
 import json
 
 import pytest
+from support.schemas import DEPLOYMENT, POD, SERVICE, default_schema
 
 from kubesim.apimachinery.gvk import GroupVersionKind
 from kubesim.apimachinery.schema import load_schema
-from support.schemas import DEPLOYMENT, POD, SERVICE, default_schema
 
 ENDPOINT_SLICE = GroupVersionKind("discovery.k8s.io", "v1", "EndpointSlice")
 ROLE = GroupVersionKind("rbac.authorization.k8s.io", "v1", "Role")

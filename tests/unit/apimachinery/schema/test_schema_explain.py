@@ -1,8 +1,8 @@
 import pytest
+from support.schemas import POD, SERVICE, cache_directory
 
 from kubesim.apimachinery.gvk import GroupVersionKind
 from kubesim.apimachinery.schema.explain import FieldNotFoundError, explain_node
-from support.schemas import POD, SERVICE, cache_directory
 
 CRD = GroupVersionKind("apiextensions.k8s.io", "v1", "CustomResourceDefinition")
 

@@ -1,10 +1,10 @@
 import stat
 
 import pytest
+from support.schemas import DEPLOYMENT, POD, SERVICE, default_schema, node_of
 
 from kubesim.apimachinery.gvk import GroupVersionKind
 from kubesim.apimachinery.schema import available_versions, load_schema
-from support.schemas import DEPLOYMENT, POD, SERVICE, default_schema, node_of
 
 
 @pytest.mark.parametrize("version", available_versions())
