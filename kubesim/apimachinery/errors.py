@@ -54,7 +54,9 @@ def status_error(
     retry_after_seconds: int = 0,
     details: bool = True,
 ) -> StatusError:
-    """Build a failure in the field order in which the API server writes it. `kind` is the resource, as upstream."""
+    """Build a failure in the field order in which the API server writes it. `kind` is the resource, as
+    upstream.
+    """
     found: JSONObject = {}
     for key, value in (
         ("name", name),
@@ -176,6 +178,13 @@ def timeout(message: str, retry_after_seconds: int = 0) -> StatusError:
 def internal_error(detail: str) -> StatusError:
     causes = [{"message": detail}]
     return status_error(500, "InternalError", f"Internal error occurred: {detail}", causes=causes)
+
+
+def plain_error(message: str) -> StatusError:
+    """500 as an error that is no Status comes out of the API server: the message alone, without a reason."""
+    refusal = status_error(500, "", message, details=False)
+    del refusal.status["reason"]
+    return refusal
 
 
 def _qualified(resource: str, group: str) -> str:

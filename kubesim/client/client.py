@@ -64,7 +64,9 @@ class Client:
         accept: str = JSON,
         index: tuple[str, tuple[str, ...]] | None = None,
     ) -> Response:
-        """Send one request. Empty query values are left out. Raises StatusError for a status of 400 and above."""
+        """Send one request. Empty query values are left out. Raises StatusError for a status of 400 and
+        above.
+        """
         response = self.transport.send(
             Request(
                 method,
@@ -80,9 +82,7 @@ class Client:
             for text in response.warnings:
                 self._on_warning(text)
         if response.status >= 400:
-            raise StatusError(
-                response.body if isinstance(response.body, dict) else {"message": str(response.body)}
-            )
+            raise StatusError(response.body if isinstance(response.body, dict) else _status_of(response))
         return response
 
     def get(
@@ -111,7 +111,8 @@ class Client:
             "resourceVersion": resource_version,
         }
         wanted = (index[0], tuple(index[1])) if index else None
-        return _object(self.request("GET", resource_path(gvr, namespace), query=query, index=wanted))
+        found = self.request("GET", resource_path(gvr, namespace), query=query, index=wanted)
+        return _with_kinds(_object(found))
 
     def create(
         self,
@@ -191,7 +192,8 @@ class Client:
         return response.events if response.events is not None else iter(())
 
     def log(self, after: int, *, limit: int = 0) -> Iterator[WatchEvent]:
-        """Every change of every kind after a revision, in order, up to the newest; never blocks; in process only.
+        """Every change of every kind after a revision, in order, up to the newest; never blocks; in process
+        only.
 
         Each event has its `old` object, and its object's resourceVersion is the revision of the change.
         Raises StatusError 410 if compaction has dropped some of it.
@@ -205,3 +207,37 @@ def _object(response: Response) -> JSONObject:
     if not isinstance(response.body, dict):
         raise StatusError({"message": f"unexpected answer: {response.body!r:.200}", "code": 500})
     return response.body
+
+
+def _with_kinds(found: JSONObject) -> JSONObject:
+    """A typed list leaves out what its items are; it is put back, as client-go's unstructured reader does."""
+    kind, api_version = str(found.get("kind") or ""), found.get("apiVersion")
+    if kind.endswith("List") and kind != "List" and api_version:
+        for item in found.get("items") or ():
+            item.setdefault("apiVersion", api_version)
+            item.setdefault("kind", kind.removesuffix("List"))
+    return found
+
+
+def _status_of(response: Response) -> JSONObject:
+    """A failure that came as text, as a Status: rest.Request.newUnstructuredResponseError."""
+    text = response.body.decode("utf-8", "replace") if isinstance(response.body, bytes) else response.body
+    code = response.status
+    reason, message = _GENERIC.get(code, ("", f"the server responded with the status code {code}"))
+    status: JSONObject = {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": message,
+        "reason": reason,
+        "details": {"causes": [{"reason": "UnexpectedServerResponse", "message": str(text or "unknown")}]},
+        "code": code,
+    }
+    return status
+
+
+_GENERIC = {
+    404: ("NotFound", "the server could not find the requested resource"),
+    405: ("MethodNotAllowed", "the server does not allow this method on the requested resource"),
+}

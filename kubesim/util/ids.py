@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import uuid
+from collections.abc import Callable
 from typing import Protocol
 
 # k8s.io/apimachinery/pkg/util/rand: no vowels, no digits that look like letters, so that no words come out.
@@ -51,3 +52,42 @@ class SystemIdentities:
 
     def hex(self, length: int) -> str:
         return f"{self._random.getrandbits(4 * length):0{length}x}"
+
+
+class RevisionIdentities(SystemIdentities):
+    """Values that follow from a seed and from how far the cluster has come, so that a script makes the same
+    cluster each time, in one process or in several.
+
+    `revision` is the store's newest revision: every write moves it on. With each new revision the sequence
+    begins anew, from the seed and that number; a process that starts at a revision draws what the one before
+    it would have drawn there first. Two draws can only agree if nothing was written in between, and neither
+    was written then.
+    """
+
+    def __init__(self, seed: int | str, revision: Callable[[], int]) -> None:
+        super().__init__(seed)
+        self._seed = seed
+        self._revision = revision
+        self._at: int | None = None
+
+    def uid(self) -> str:
+        self._follow()
+        return super().uid()
+
+    def suffix(self, length: int = 5) -> str:
+        self._follow()
+        return super().suffix(length)
+
+    def below(self, limit: int) -> int:
+        self._follow()
+        return super().below(limit)
+
+    def hex(self, length: int) -> str:
+        self._follow()
+        return super().hex(length)
+
+    def _follow(self) -> None:
+        revision = self._revision()
+        if revision != self._at:
+            self._at = revision
+            self._random.seed(f"{self._seed}/{revision}")

@@ -1,0 +1,166 @@
+"""Content types: what the client sends, and what it wants back.
+
+Source: k8s.io/apiserver pkg/endpoints/handlers/negotiation, and go-restful for the refusals before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kubesim.apimachinery import errors
+from kubesim.apimachinery.errors import StatusError, status_error
+from kubesim.apimachinery.rest import JSON, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, YAML, Request
+from kubesim.apimachinery.schema.duplicates import find_duplicate_fields
+from kubesim.registry.decoding import Body
+from kubesim.registry.wire import parse_json
+from kubesim.util.gojson import GoJSONError
+
+PROTOBUF: Final = "application/vnd.kubernetes.protobuf"
+MAX_BODY: Final = 3 * 1024 * 1024
+PATCH_TYPES: Final = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH)
+
+_TABLE_GROUP: Final = "meta.k8s.io"
+_WATCH_TYPES: Final = (f"{JSON};stream=watch", f"{PROTOBUF};stream=watch")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How the answer has to look. `kind` is Table, PartialObjectMetadata(List) or empty for the object
+    itself.
+    """
+
+    media_type: str = JSON
+    kind: str = ""
+    group: str = ""
+    version: str = ""
+
+
+PLAIN: Final = Wanted()
+
+
+def negotiate(headers: Mapping[str, str], *, watchable: bool = False) -> Wanted:
+    """The first of the types that the client accepts which the server has. Raises StatusError 406."""
+    accept = headers.get("accept", "")
+    if accept in ("", JSON, "*/*"):
+        return PLAIN
+    for clause in _clauses(accept):
+        media_type, *parameters = (p.strip() for p in clause.split(";"))
+        if media_type in ("*/*", "application/*"):
+            media_type = JSON
+        if media_type not in (JSON, YAML):
+            continue
+        options = dict(p.split("=", 1) for p in parameters if "=" in p)
+        kind = options.get("as", "")
+        if not kind:
+            return Wanted(media_type)
+        group, version = options.get("g", ""), options.get("v", "")
+        if _transforms_to(kind, group, version):
+            return Wanted(media_type, kind, group, version)
+    available = [JSON, YAML, PROTOBUF, *(_WATCH_TYPES if watchable else ())]
+    raise status_error(
+        406, "NotAcceptable", f"406: Not Acceptable\n\nAvailable representations: {', '.join(available)}"
+    )
+
+
+def _clauses(accept: str) -> list[str]:
+    """The clauses of an Accept header, the most wanted first."""
+    ranked = []
+    for clause in accept.split(","):
+        quality = 1.0
+        for parameter in clause.split(";")[1:]:
+            name, _, value = parameter.strip().partition("=")
+            if name == "q":
+                quality = _quality(value)
+        ranked.append((quality, clause.strip()))
+    return [clause for _, clause in sorted(ranked, key=lambda r: -r[0])]
+
+
+def _quality(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
+def _transforms_to(kind: str, group: str, version: str) -> bool:
+    if kind == "APIGroupDiscoveryList":
+        return group == "apidiscovery.k8s.io" and version in ("v2", "v2beta1")
+    known = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
+    return kind in known and group == _TABLE_GROUP and version in ("v1", "v1beta1")
+
+
+def read_body(request: Request, *, strict: bool = True) -> Body:
+    """What the client sent, decoded; `strict` looks for fields given twice. Raises StatusError 400, 413 or
+    415.
+    """
+    body = request.body
+    if not isinstance(body, bytes):
+        return Body(body)
+    if len(body) > MAX_BODY:
+        raise too_large()
+    media_type = content_type(request.headers)
+    if media_type == JSON or not media_type:
+        return _json(body, strict=strict)
+    if media_type == YAML:
+        return _yaml(body)
+    raise errors.unsupported_media_type(
+        "the body of the request was in an unknown format - accepted media types include: "
+        f"{JSON}, {YAML}, {PROTOBUF}"
+    )
+
+
+class BodySyntaxError(ValueError):
+    """A body that is not what its content type says: Go's message, and how the server shows the beginning of
+    the body.
+    """
+
+    def __init__(self, message: str, body: bytes) -> None:
+        super().__init__(message)
+        self.summary = _summary(body)
+
+
+def _json(body: bytes, *, strict: bool) -> Body:
+    try:
+        value = parse_json(body)
+    except GoJSONError as error:
+        raise BodySyntaxError(f"couldn't get version/kind; json parse error: {error}", body) from None
+    return Body(value, find_duplicate_fields(body) if strict else (), text=True)
+
+
+def _yaml(body: bytes) -> Body:
+    import yaml
+
+    try:
+        value: Any = yaml.load(body, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - a safe one
+    except yaml.YAMLError as error:
+        raise BodySyntaxError(f"couldn't get version/kind; json parse error: {error}", body) from None
+    return Body(value, text=True)
+
+
+def _summary(body: bytes) -> str:
+    """handlers.summarizeData."""
+    if not body:
+        return "<empty>"
+    tail = " ..." if len(body) > 30 else ""
+    if body.startswith(b"{"):
+        return body[:30].decode("utf-8", "replace") + tail
+    return body[:30].hex() + tail
+
+
+def content_type(headers: Mapping[str, str]) -> str:
+    """The media type of the body, without parameters."""
+    return headers.get("content-type", "").partition(";")[0].strip()
+
+
+def patch_type(headers: Mapping[str, str]) -> str:
+    """Which patch this is. Raises StatusError 415 as go-restful words it."""
+    found = content_type(headers)
+    if found not in PATCH_TYPES:
+        raise status_error(415, "UnsupportedMediaType", "415: Unsupported Media Type")
+    return found
+
+
+def too_large() -> StatusError:
+    return errors.request_entity_too_large(f"Request entity too large: limit is {MAX_BODY}")

@@ -1,0 +1,145 @@
+"""What is in a cluster before anybody has put something there: namespaces, nodes, the Service `kubernetes`.
+
+Sources: k8s.io/kubernetes pkg/controlplane (system namespaces, priority classes, the kubernetes Service and
+its endpoints); the nodes are as a kubelet registers and reports them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kubesim.apimachinery.gvk import GroupVersionResource
+from kubesim.client import resources
+from kubesim.client.client import Client
+from kubesim.cluster.config import NODE_NETWORK, ClusterConfig
+from kubesim.util.clock import Clock, format_time
+from kubesim.util.ipnet import host_in, subnet
+from kubesim.util.jsontypes import JSONObject
+
+SYSTEM_NAMESPACES: Final = ("kube-system", "kube-public", "kube-node-lease", "default")
+PRIORITY_CLASSES: Final = GroupVersionResource("scheduling.k8s.io", "v1", "priorityclasses")
+API_SERVER: Final = (f"{NODE_NETWORK}2", 6443)
+"""Address and port of the API server, as Pods reach it behind the Service `kubernetes`."""
+
+_SYSTEM_CLASSES: Final = {
+    "system-cluster-critical": (
+        2000000000,
+        "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",  # noqa: E501 - one text
+    ),
+    "system-node-critical": (
+        2000001000,
+        "Used for system critical pods that must not be moved from their current node.",
+    ),
+}
+_CAPACITY: Final = {"cpu": "8", "ephemeral-storage": "100Gi", "memory": "16Gi", "pods": "110"}
+
+
+def bootstrap(client: Client, config: ClusterConfig, clock: Clock) -> None:
+    """Make all of it, in one transaction."""
+    with client.batch():
+        for name in SYSTEM_NAMESPACES:
+            client.create(resources.NAMESPACES, _object("v1", "Namespace", name))
+        for name, (value, text) in _SYSTEM_CLASSES.items():
+            body = _object("scheduling.k8s.io/v1", "PriorityClass", name)
+            client.create(PRIORITY_CLASSES, body | {"value": value, "description": text})
+        _kubernetes_service(client, config)
+        for position in range(config.nodes):
+            add_node(client, config, clock, position)
+
+
+def _object(api_version: str, kind: str, name: str, **metadata: object) -> JSONObject:
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, **metadata}}
+
+
+def _kubernetes_service(client: Client, config: ClusterConfig) -> None:
+    """The Service that leads to the API server, first address of the range; no selector, so its endpoints are
+    made here.
+    """
+    address, port = API_SERVER
+    labels = {"component": "apiserver", "provider": "kubernetes"}
+    service = _object("v1", "Service", "kubernetes", namespace="default", labels=labels)
+    service["spec"] = {
+        "clusterIP": host_in(config.service_cidrs[0], 1),
+        "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": port}],
+        "sessionAffinity": "None",
+        "type": "ClusterIP",
+        "ipFamilyPolicy": "SingleStack",
+    }
+    client.create(resources.SERVICES, service, "default")
+    skip = {"endpointslice.kubernetes.io/skip-mirror": "true"}
+    endpoints = _object("v1", "Endpoints", "kubernetes", namespace="default", labels=skip)
+    ports = [{"name": "https", "port": port, "protocol": "TCP"}]
+    endpoints["subsets"] = [{"addresses": [{"ip": address}], "ports": ports}]
+    client.create(resources.ENDPOINTS, endpoints, "default")
+    named = {"kubernetes.io/service-name": "kubernetes"}
+    piece = _object("discovery.k8s.io/v1", "EndpointSlice", "kubernetes", namespace="default", labels=named)
+    piece |= {
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
+        "ports": [dict(ports[0])],
+    }
+    client.create(resources.ENDPOINT_SLICES, piece, "default")
+
+
+def add_node(client: Client, config: ClusterConfig, clock: Clock, position: int) -> None:
+    """A Node that is ready for Pods, as its kubelet and the node controllers leave it."""
+    name = f"node-{position + 1}"
+    labels = {
+        "beta.kubernetes.io/arch": "amd64",
+        "beta.kubernetes.io/os": "linux",
+        "kubernetes.io/arch": "amd64",
+        "kubernetes.io/hostname": name,
+        "kubernetes.io/os": "linux",
+    }
+    node = _object("v1", "Node", name, labels=labels, annotations={"node.alpha.kubernetes.io/ttl": "0"})
+    pods = subnet(config.pod_cidr, 24, position)
+    node["spec"] = {"podCIDR": pods, "podCIDRs": [pods]}
+    created = client.create(resources.NODES, node)
+    # Admission taints every new node until it is seen to be ready, which this one is.
+    created["spec"].pop("taints", None)
+    created = client.update(resources.NODES, created)
+    created["status"] = node_status(config, clock, position)
+    client.update(resources.NODES, created, subresource="status")
+
+
+def node_status(config: ClusterConfig, clock: Clock, position: int) -> JSONObject:
+    """What the kubelet reports."""
+    name, now, number = f"node-{position + 1}", format_time(clock.now()), position + 1
+    conditions = [
+        ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+        ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+        ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+        ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+    ]
+    return {
+        "addresses": [
+            {"type": "InternalIP", "address": f"{NODE_NETWORK}{position + 3}"},
+            {"type": "Hostname", "address": name},
+        ],
+        "allocatable": dict(_CAPACITY),
+        "capacity": dict(_CAPACITY),
+        "conditions": [
+            {
+                "type": kind,
+                "status": status,
+                "lastHeartbeatTime": now,
+                "lastTransitionTime": now,
+                "reason": reason,
+                "message": message,
+            }
+            for kind, status, reason, message in conditions
+        ],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
+        "nodeInfo": {
+            "architecture": "amd64",
+            "bootID": f"b0000000-0000-0000-0000-{number:012d}",
+            "containerRuntimeVersion": "containerd://1.7.24",
+            "kernelVersion": "6.1.0",
+            "kubeProxyVersion": config.git_version,
+            "kubeletVersion": config.git_version,
+            "machineID": f"a{number:031d}",
+            "operatingSystem": "linux",
+            "osImage": "Debian GNU/Linux 12 (bookworm)",
+            "systemUUID": f"c0000000-0000-0000-0000-{number:012d}",
+        },
+    }

@@ -1,0 +1,308 @@
+"""The composition root: everything that a cluster is made of is constructed here, and nowhere else."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from kubesim.admission.chain import Chain, default_plugins
+from kubesim.apimachinery.schema import Schema, load_schema
+from kubesim.apimachinery.scheme import Scheme
+from kubesim.apis import build_scheme
+from kubesim.apiserver.auth import Authorizer
+from kubesim.apiserver.health import VersionInfo
+from kubesim.apiserver.server import APIServer
+from kubesim.client.client import Client
+from kubesim.client.reconcile import Reconciler
+from kubesim.client.recorder import EventBroadcaster
+from kubesim.client.transport import InProcessTransport
+from kubesim.cluster.bootstrap import API_SERVER, bootstrap
+from kubesim.cluster.config import NOTE, ClusterConfig, decode_config
+from kubesim.cluster.state import StorageState
+from kubesim.controllers.manager import Manager, SettleClock, SettleReport
+from kubesim.registry.reader import StorageReader
+from kubesim.registry.registry import Registry
+from kubesim.registry.service.alloc import ServiceAllocator
+from kubesim.storage.interface import Storage
+from kubesim.util.clock import Clock, FrozenClock, SystemClock
+from kubesim.util.ids import Identities, RevisionIdentities, SystemIdentities
+from kubesim.util.ipnet import host_in
+from kubesim.util.state import StateStore
+
+if TYPE_CHECKING:
+    from kubesim.runtime.container import ContainerRuntime
+
+CA_NOTE: Final = "cluster/ca.crt"
+_LINE: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What those get who build a part of the cluster on top of the API: clocks, names, and where to keep
+    small things.
+    """
+
+    config: ClusterConfig
+    clock: Clock
+    identities: Identities
+    state: StateStore
+    scheme: Scheme
+    client: Callable[[str], Client]
+    """Makes a client that writes under a name: `kubelet`."""
+
+
+RuntimeFactory = Callable[[Parts], "ContainerRuntime"]
+
+
+class Cluster:
+    """A cluster in this process. Made by `build`."""
+
+    def __init__(
+        self,
+        *,
+        parts: Parts,
+        storage: Storage,
+        schema: Schema,
+        server: APIServer,
+        base_clock: Clock,
+        settle_clock: SettleClock,
+        lock: Callable[[], AbstractContextManager[object]],
+        runtime: RuntimeFactory | None,
+    ) -> None:
+        self._base_clock = base_clock
+        self.parts = parts
+        self.config = parts.config
+        self.scheme = parts.scheme
+        self.clock = parts.clock
+        self.state = parts.state
+        self.storage = storage
+        self.schema = schema
+        self.server = server
+        self.transport = InProcessTransport(server)
+        self._settle_clock = settle_clock
+        self._lock = lock
+        self._runtime = runtime
+
+    @cached_property
+    def client(self) -> Client:
+        """Speaks to the cluster as its administrator."""
+        return self.parts.client("kubesim")
+
+    @cached_property
+    def runtime(self) -> ContainerRuntime | None:
+        """What runs containers; None in a cluster whose nodes run nothing."""
+        return self._runtime(self.parts) if self._runtime else None
+
+    @cached_property
+    def manager(self) -> Manager:
+        """Runs the controllers."""
+        return Manager(
+            self.parts.client("kube-controller-manager"),
+            self._reconcilers(),
+            scheme=self.scheme,
+            state=self.state,
+            clock=self._settle_clock,
+            lock=self._lock,
+        )
+
+    def settle(self, *, only: Collection[str] | None = None, step: bool = False) -> SettleReport:
+        """Run the controllers until nothing is left to do now; `only` some of them, or `step` until one did
+        something.
+        """
+        return self.manager.settle(only=only, step=step)
+
+    @property
+    def controllers(self) -> tuple[str, ...]:
+        """The names of the controllers, in the order in which they run."""
+        return self.manager.names
+
+    def resolve_controller(self, word: str) -> str | None:
+        """The controller that a user means by a word, or None."""
+        return self.manager.resolve(word)
+
+    @property
+    def server_address(self) -> str:
+        """The URL under which the API server is known."""
+        return "https://127.0.0.1:6443"
+
+    def pause(self, limit: float) -> None:
+        """Let time pass until something may have changed: a write by another process, or a timer; at most
+        `limit` seconds.
+
+        A clock that stands still moves on to the next timer, or by `limit`.
+        """
+        due = self.manager.next_due()
+        left = min(limit, max(0.0, (due - self.clock.now()).total_seconds())) if due else limit
+        if isinstance(self._base_clock, FrozenClock):
+            self._base_clock.advance(timedelta(seconds=left))
+            return
+        self.storage.wait(self.storage.revision(), left)
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self.storage.close()
+
+    def _reconcilers(self) -> Sequence[Reconciler]:
+        from kubesim import kubelet, scheduler
+        from kubesim.controllers import standard
+
+        parts = self.parts
+        controllers = parts.client("kube-controller-manager")
+        found = standard.reconcilers(
+            client=controllers,
+            clock=parts.clock,
+            events=EventBroadcaster(controllers, clock=parts.clock),
+            state=parts.state,
+            scheme=parts.scheme,
+            ca_certificate=(self.storage.get_note(CA_NOTE) or b"").decode(),
+            api_server=API_SERVER,
+            kubernetes_ip=host_in(self.config.service_cidrs[0], 1),
+        )
+        client = parts.client("kube-scheduler")
+        found += scheduler.reconcilers(
+            client=client,
+            clock=parts.clock,
+            events=EventBroadcaster(client, clock=parts.clock),
+            state=parts.state,
+        )
+        if self.runtime is not None:
+            client = parts.client("kubelet")
+            found += kubelet.reconcilers(
+                client=client,
+                clock=parts.clock,
+                identities=parts.identities,
+                events=EventBroadcaster(client, clock=parts.clock),
+                state=parts.state,
+                runtime=self.runtime,
+                nodes=self.config.node_names(),
+            )
+        return standard.in_order(found)
+
+
+def build(
+    config: ClusterConfig,
+    storage: Storage,
+    *,
+    clock: Clock | None = None,
+    identities: Identities | None = None,
+    cache_dir: Path | None = None,
+    authorizer: Authorizer | None = None,
+    lock: Callable[[], AbstractContextManager[object]] = nullcontext,
+    runtime: RuntimeFactory | None = None,
+) -> Cluster:
+    """Put a cluster together on a store; in an empty store it is made, in another one `config` is what the
+    store says.
+
+    `clock` and `identities` stand in for those that the configuration asks for. `cache_dir` keeps compiled
+    schemas. `lock` keeps other processes from settling at the same time. Raises ConfigError, StorageError.
+    """
+    kept = storage.get_note(NOTE)
+    if kept is not None:
+        config = decode_config(kept)
+    else:
+        config.validate()
+    base = clock or (FrozenClock(config.frozen_at) if config.frozen_at else SystemClock())
+    cluster = _assemble(
+        config,
+        storage,
+        clock=SettleClock(base),
+        base_clock=base,
+        identities=identities or _identities(config, storage),
+        cache_dir=cache_dir,
+        authorizer=authorizer,
+        lock=lock,
+        runtime=runtime,
+    )
+    if kept is None:
+        _make(cluster, base)
+    return cluster
+
+
+def _identities(config: ClusterConfig, storage: Storage) -> Identities:
+    if config.seed is None:
+        return SystemIdentities()
+    return RevisionIdentities(config.seed, storage.revision)
+
+
+def _assemble(
+    config: ClusterConfig,
+    storage: Storage,
+    *,
+    clock: SettleClock,
+    base_clock: Clock,
+    identities: Identities,
+    cache_dir: Path | None,
+    authorizer: Authorizer | None,
+    lock: Callable[[], AbstractContextManager[object]],
+    runtime: RuntimeFactory | None,
+) -> Cluster:
+    scheme = build_scheme(config.kubernetes_version)
+    schema = load_schema(config.kubernetes_version, cache_dir)
+    registry = Registry(
+        scheme=scheme,
+        schema=schema,
+        storage=storage,
+        admission=Chain(default_plugins(identities=identities)),
+        reader=StorageReader(storage),
+        clock=clock,
+        identities=identities,
+        allocator=ServiceAllocator(
+            service_cidrs=config.service_cidrs, node_port_range=config.node_port_range, identities=identities
+        ),
+    )
+    server = APIServer(
+        scheme=scheme,
+        schema=schema,
+        storage=storage,
+        registry=registry,
+        clock=clock,
+        identities=identities,
+        version=VersionInfo(config.git_version),
+        authorizer=authorizer,
+    )
+    transport = InProcessTransport(server)
+    parts = Parts(
+        config=config,
+        clock=clock,
+        identities=identities,
+        state=StorageState(storage),
+        scheme=scheme,
+        client=lambda name: Client(transport, user_agent=name),
+    )
+    return Cluster(
+        parts=parts,
+        storage=storage,
+        schema=schema,
+        server=server,
+        base_clock=base_clock,
+        settle_clock=clock,
+        lock=lock,
+        runtime=runtime,
+    )
+
+
+def _make(cluster: Cluster, clock: Clock) -> None:
+    """The first start. Two processes may come here at once: one of them makes the cluster, the other finds it
+    made.
+    """
+    with cluster.storage.transaction() as tx:
+        if tx.get_note(NOTE) is not None:
+            return
+        config = cluster.config
+        created = config.created or clock.now()
+        tx.set_note(NOTE, replace(config, created=created).encode())
+        tx.set_note(CA_NOTE, _certificate(cluster.parts.identities).encode())
+        bootstrap(cluster.parts.client("kube-apiserver"), config, cluster.clock)
+
+
+def _certificate(identities: Identities) -> str:
+    """What Pods find as ca.crt until there is an HTTPS server with a certificate authority of its own."""
+    text = base64.b64encode(bytes.fromhex(identities.hex(1400))).decode()
+    lines = [text[i : i + _LINE] for i in range(0, len(text), _LINE)]
+    return "\n".join(("-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----\n"))

@@ -1,0 +1,112 @@
+"""What a cluster is made with. It is kept in the cluster's own store, and never changes afterwards."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any, Final
+
+from kubesim.util.clock import format_time, parse_time
+from kubesim.util.jsontypes import decode, encode
+
+NOTE: Final = "cluster/config"
+POD_CIDR: Final = "10.244.0.0/16"
+SERVICE_CIDR: Final = "10.96.0.0/12"
+NODE_NETWORK: Final = "172.18.0."
+"""The network of the nodes: .2 is the API server, .3 the first node."""
+MAX_NODES: Final = 250
+DEFAULT_NODES: Final = 2
+
+# The newest patch release of each minor version, for what the parts of the cluster say of themselves.
+_PATCHES: Final = {
+    25: 16, 26: 15, 27: 16, 28: 15, 29: 15, 30: 14, 31: 14, 32: 13, 33: 9, 34: 5, 35: 2,
+}  # fmt: skip
+
+
+class ConfigError(ValueError):
+    """A cluster cannot be made like this. The text is for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterConfig:
+    """The settings of a cluster. `seed` makes uids, names and addresses the same each time.
+
+    `frozen_at` stops the clock at a moment; `created` is when the cluster was made.
+    """
+
+    name: str = "default"
+    nodes: int = DEFAULT_NODES
+    seed: str | None = None
+    kubernetes_version: str = "1.32"
+    service_cidrs: tuple[str, ...] = (SERVICE_CIDR,)
+    pod_cidr: str = POD_CIDR
+    node_port_range: tuple[int, int] = (30000, 32767)
+    frozen_at: datetime | None = None
+    created: datetime | None = None
+
+    def validate(self) -> None:
+        """Raises ConfigError."""
+        if not 0 <= self.nodes <= MAX_NODES:
+            raise ConfigError(f"the number of nodes must be between 0 and {MAX_NODES}: {self.nodes}")
+        if not re.fullmatch(r"1\.\d+", self.kubernetes_version):
+            raise ConfigError(f'the Kubernetes version must be like 1.32: "{self.kubernetes_version}"')
+        self._validate_networks()
+        low, high = self.node_port_range
+        if not 1 <= low <= high <= 65535:
+            raise ConfigError(f"the node port range must lie between 1 and 65535: {low}-{high}")
+
+    def _validate_networks(self) -> None:
+        networks = [_network(text, "service") for text in self.service_cidrs]
+        if not networks:
+            raise ConfigError("a cluster needs a service CIDR")
+        if len(networks) > 2 or (len(networks) == 2 and networks[0].version == networks[1].version):
+            raise ConfigError("service CIDRs are one of IPv4, one of IPv6, or one of each")
+        for network in networks:
+            if network.num_addresses < 8:
+                raise ConfigError(f"the service CIDR {network} is too small")
+            # As kube-apiserver: no more than 20 bits, so that allocations stay manageable.
+            if network.max_prefixlen - network.prefixlen > 20 and network.version == 4:
+                raise ConfigError(f"the service CIDR {network} is larger than /12")
+        pods = _network(self.pod_cidr, "pod")
+        if pods.version != 4 or pods.prefixlen > 24:
+            raise ConfigError(f"the pod CIDR must be IPv4 and hold a /24 for each node: {self.pod_cidr}")
+        if 1 << (24 - pods.prefixlen) < self.nodes:
+            raise ConfigError(f"the pod CIDR {self.pod_cidr} has no room for {self.nodes} nodes")
+
+    @property
+    def git_version(self) -> str:
+        """The version that the API server and the nodes report: `v1.32.13`."""
+        minor = int(self.kubernetes_version.partition(".")[2])
+        return f"v{self.kubernetes_version}.{_PATCHES.get(minor, 0)}"
+
+    def node_names(self) -> tuple[str, ...]:
+        return tuple(f"node-{i + 1}" for i in range(self.nodes))
+
+    def encode(self) -> bytes:
+        """As it is kept in the store."""
+        found = asdict(self)
+        for name in ("frozen_at", "created"):
+            found[name] = format_time(found[name]) if found[name] else None
+        return encode(found)
+
+
+def decode_config(text: bytes) -> ClusterConfig:
+    """Read a kept configuration. Settings that only a newer kubesim knows are refused."""
+    found: dict[str, Any] = decode(text)
+    for name in ("service_cidrs", "node_port_range"):
+        found[name] = tuple(found[name])
+    for name in ("frozen_at", "created"):
+        found[name] = parse_time(found[name]) if found[name] else None
+    try:
+        return ClusterConfig(**found)
+    except TypeError as error:
+        raise ConfigError(f"the cluster was made by another version of kubesim: {error}") from None
+
+
+def _network(text: str, what: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise ConfigError(f"bad {what} CIDR: {error}") from None

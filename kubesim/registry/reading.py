@@ -1,0 +1,243 @@
+"""Reading one resource from the store: get, list with selectors and in pieces, watch.
+
+A list costs what it returns: a name is a key, labels and fields are look-ups in an index, and only what is
+left is compared object by object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from kubesim.apimachinery import errors
+from kubesim.apimachinery.fields import FieldSelector
+from kubesim.apimachinery.gvk import GroupVersionResource
+from kubesim.apimachinery.scheme import Resource
+from kubesim.apimachinery.watch import WatchEvent
+from kubesim.registry.conversion import Conversion, conversion_of
+from kubesim.registry.keys import prefix_of
+from kubesim.registry.listing import (
+    EXACT,
+    VERSION_TOO_OLD,
+    ListOptions,
+    Position,
+    continue_too_old,
+    decode_token,
+    encode_token,
+    parse_resource_version,
+    too_large,
+)
+from kubesim.registry.watching import Watch
+from kubesim.storage.interface import Compacted, FutureRevision, Page, Row, Storage
+from kubesim.util.clock import Clock
+from kubesim.util.gotext import quote
+from kubesim.util.jsontypes import JSONObject, decode
+
+Match = Callable[[JSONObject], bool]
+Objects = list[JSONObject]
+Selected = tuple[Objects, int, int | None, Position | None]
+"""Objects, the revision they are of, how many are left, and where to go on (None at the end)."""
+STANDARD_LABELS = frozenset({"metadata.name", "metadata.namespace"})
+
+
+class Reading:
+    """The reading half of a resource's registry. Objects that come out are the caller's own."""
+
+    def __init__(self, resource: Resource, *, storage: Storage, clock: Clock) -> None:
+        self.resource = resource
+        self.storage = storage
+        self.clock = clock
+        self._conversion: Conversion | None = conversion_of(resource.gvr)
+        self._labels: frozenset[str] | None = None
+
+    @property
+    def gvr(self) -> GroupVersionResource:
+        return self.resource.gvr
+
+    # One object.
+
+    def key(self, namespace: str, name: str) -> str:
+        return prefix_of(self.gvr, namespace) + name
+
+    def load(self, row: Row) -> JSONObject:
+        """A row as the object that clients see, freshly decoded."""
+        return self.load_value(row.value, row.revision)
+
+    def load_value(self, value: bytes, revision: int) -> JSONObject:
+        obj: JSONObject = decode(value)
+        obj["metadata"]["resourceVersion"] = str(revision)
+        return self._conversion.from_stored(obj) if self._conversion else obj
+
+    def get(self, namespace: str, name: str, *, resource_version: str = "") -> JSONObject:
+        """One object. Raises StatusError 404, or 504 for a resourceVersion that does not exist yet."""
+        wanted = parse_resource_version(resource_version)
+        if wanted and wanted > self.storage.revision():
+            raise too_large(wanted, self.storage.revision())
+        row = self.storage.get(self.key(namespace, name))
+        if row is None:
+            raise errors.not_found(self.resource.plural, name, group=self.resource.group)
+        return self.load(row)
+
+    # Many objects.
+
+    def check_field_selector(self, selector: FieldSelector) -> FieldSelector:
+        """Raises StatusError 400 for a field that this kind cannot be selected by."""
+        known = self._selectable()
+        for requirement in selector.requirements:
+            label = requirement.field
+            if label in known:
+                continue
+            if self.resource.kind == "Job":
+                raise errors.bad_request(f"field label {quote(label)} not supported for Job")
+            if known <= STANDARD_LABELS:
+                raise errors.bad_request(
+                    f"{quote(label)} is not a known field selector: "
+                    'only "metadata.name", "metadata.namespace"'
+                )
+            raise errors.bad_request(f"field label not supported: {label}")
+        return selector
+
+    def _selectable(self) -> frozenset[str]:
+        if self._labels is None:
+            sample: JSONObject = {"metadata": {"name": "x", "namespace": "x"}}
+            self._labels = frozenset(self.resource.fields(sample)) | STANDARD_LABELS
+        return self._labels
+
+    def list(
+        self,
+        namespace: str,
+        options: ListOptions,
+        *,
+        index: tuple[str, Sequence[str]] | None = None,
+    ) -> JSONObject:
+        """A List object, items in the order of their keys. `index` is a look-up as client-go's ByIndex."""
+        objects, page, remaining, following = self.select(namespace, options, index=index)
+        metadata: JSONObject = {"resourceVersion": str(page)}
+        if following is not None:
+            metadata["continue"] = encode_token(following)
+            if remaining is not None and not options.selective:
+                metadata["remainingItemCount"] = remaining
+        return {
+            "kind": f"{self.resource.kind}List",
+            "apiVersion": self.resource.api_version,
+            "metadata": metadata,
+            "items": objects,
+        }
+
+    def select(
+        self, namespace: str, options: ListOptions, *, index: tuple[str, Sequence[str]] | None = None
+    ) -> Selected:
+        """What a list returns, before it is a List. Raises StatusError."""
+        namespace = self._narrowed(namespace, options)
+        prefix = prefix_of(self.gvr, namespace)
+        at, after = self._position(options)
+        page = self._looked_up(namespace, prefix, options, index) if at is None and not after else None
+        if page is None:
+            return self._scanned(prefix, options, at, after)
+        objects = self._matching(page.rows, options)
+        if not options.limit or len(objects) <= options.limit:
+            return objects, page.revision, None, None
+        kept = objects[: options.limit]
+        last = kept[-1]["metadata"]
+        start = (
+            last["name"]
+            if namespace or not self.resource.namespaced
+            else f"{last['namespace']}/{last['name']}"
+        )
+        return kept, page.revision, len(objects) - options.limit, Position(start, page.revision)
+
+    def _narrowed(self, namespace: str, options: ListOptions) -> str:
+        """A field selector may name the one namespace."""
+        if namespace or not self.resource.namespaced:
+            return namespace
+        return options.field_selector.exact_match("metadata.namespace") or ""
+
+    def _position(self, options: ListOptions) -> tuple[int | None, str]:
+        """The revision to list at (None for the newest), and the key to start after. Raises StatusError."""
+        if options.continue_token:
+            if options.resource_version not in {"", "0"}:
+                raise errors.bad_request("specifying resource version is not allowed when using continue")
+            position = decode_token(options.continue_token)
+            return position.revision, position.start
+        wanted = parse_resource_version(options.resource_version)
+        if not wanted:
+            return None, ""
+        if options.resource_version_match == EXACT or (options.limit and not options.resource_version_match):
+            return wanted, ""
+        current = self.storage.revision()
+        if wanted > current:
+            raise too_large(wanted, current)
+        return None, ""
+
+    def _looked_up(
+        self, namespace: str, prefix: str, options: ListOptions, index: tuple[str, Sequence[str]] | None
+    ) -> Page | None:
+        """The candidates by key or by index; None if all of the prefix has to be read."""
+        whole = bool(namespace) or not self.resource.namespaced
+        if index is not None:
+            name, values = index
+            if whole and name == "field" and all(v.startswith("metadata.name=") for v in values):
+                return self._by_names(prefix, sorted({v.partition("=")[2] for v in values}))
+            return self.storage.lookup(prefix, name, values)
+        name_wanted = options.field_selector.exact_match("metadata.name")
+        if name_wanted and whole:
+            return self._by_names(prefix, [name_wanted])
+        if self._conversion is not None:
+            return None
+        if pairs := options.label_selector.lookup():
+            return self.storage.lookup(prefix, "label", pairs)
+        for requirement in options.field_selector.requirements:
+            if requirement.operator == "=" and requirement.value and requirement.field not in STANDARD_LABELS:
+                return self.storage.lookup(prefix, "field", [f"{requirement.field}={requirement.value}"])
+        return None
+
+    def _by_names(self, prefix: str, names: Sequence[str]) -> Page:
+        rows = [row for row in (self.storage.get(prefix + n) for n in names) if row is not None]
+        return Page(rows, self.storage.revision())
+
+    def _scanned(self, prefix: str, options: ListOptions, at: int | None, after: str) -> Selected:
+        objects: Objects = []
+        start = prefix + after if after else ""
+        limit = options.limit
+        while True:
+            page = self._page(prefix, at, start, limit - len(objects) if limit else 0, options)
+            objects += self._matching(page.rows, options)
+            if not page.more:
+                return objects, page.revision, None, None
+            # A page may hold fewer matches than asked for: read on, at the same revision.
+            at, start = page.revision, page.rows[-1].key
+            if len(objects) >= limit:
+                return objects, page.revision, page.remaining, Position(start[len(prefix) :], page.revision)
+
+    def _page(self, prefix: str, at: int | None, start: str, limit: int, options: ListOptions) -> Page:
+        try:
+            return self.storage.list(prefix, at=at, after=start, limit=limit)
+        except Compacted:
+            if options.continue_token:
+                raise continue_too_old(Position(start[len(prefix) :], None)) from None
+            raise errors.expired(VERSION_TOO_OLD) from None
+        except FutureRevision as error:
+            raise too_large(error.asked, error.current) from None
+
+    def _matching(self, rows: Sequence[Row], options: ListOptions) -> Objects:
+        objects = [self.load(row) for row in rows]
+        match = self.matcher(options)
+        return [o for o in objects if match(o)] if match else objects
+
+    def matcher(self, options: ListOptions) -> Match | None:
+        """Whether an object is selected; None if every one is."""
+        labels, fields = options.label_selector, options.field_selector
+        if not options.selective:
+            return None
+
+        def match(obj: JSONObject) -> bool:
+            return (labels.empty() or labels.matches(obj["metadata"].get("labels") or {})) and (
+                fields.empty() or fields.matches(self.resource.fields(obj))
+            )
+
+        return match
+
+    def watch(self, namespace: str, options: ListOptions) -> Iterator[WatchEvent]:
+        """Events from a revision on, or from what is there now. Ends after the timeout; closing it ends it
+        too.
+        """
+        return Watch(self, self._narrowed(namespace, options), options).events()
