@@ -126,14 +126,14 @@ class Session:
         from kubesim.cluster.open import open_cluster
         from kubesim.storage.interface import StorageError
 
+        from kubesim.cluster.config import ConfigError
+
         try:
-            return open_cluster(
-                self.home,
-                self.sim,
-                database_url=self.streams.env.get("KUBESIM_DATABASE_URL", ""),
-                create=self.sim == DEFAULT_SIM or self.sim == self.flags.text("sim"),
-            )
-        except (HomeError, StorageError) as error:
+            if self.sim != DEFAULT_SIM and not self.home.exists(self.sim):
+                raise CLIError(f'simulated cluster "{self.sim}" not found; make it with `sim create {self.sim}`')
+            url = self.streams.env.get("KUBESIM_DATABASE_URL", "")
+            return open_cluster(self.home, self.sim, database_url=url)
+        except (HomeError, ConfigError, StorageError) as error:
             raise CLIError(str(error)) from None
 
     def create_cluster(self, config: ClusterConfig) -> None:

@@ -10,7 +10,8 @@ from kubesim.cli.command import Command, Context
 from kubesim.cli.errors import CLIError
 from kubesim.cli.own import application, run_application
 from kubesim.cli.printers.tabwriter import Tabwriter
-from kubesim.cluster.config import ClusterConfig
+from kubesim.cluster.config import ConfigError
+from kubesim.cluster.open import parse_config
 from kubesim.cluster.home import DEFAULT_SIM, HomeError
 from kubesim.storage.interface import StorageError
 
@@ -68,7 +69,7 @@ def create(
     """Make a cluster."""
     own = _context(context)
     try:
-        config = ClusterConfig.parse(
+        config = parse_config(
             name=name,
             nodes=nodes,
             kubernetes_version=kubernetes_version,
@@ -81,7 +82,7 @@ def create(
         own.session.create_cluster(config)
         if use:
             own.session.home.use(name)
-    except (HomeError, StorageError, ValueError) as error:
+    except (HomeError, StorageError, ConfigError) as error:
         raise CLIError(str(error)) from None
     own.out(f"sim/{name} created")
 
