@@ -150,9 +150,9 @@ class GarbageCollector:
     def reconcile(self, key: str) -> Result:
         if key.startswith("owner/"):
             uid = key.removeprefix("owner/")
-            actions = []
-            for place, obj in self._dependents(uid):
-                actions += self._collect(place, obj)
+            actions: list[str] = []
+            for dependent, found in self._dependents(uid):
+                actions += self._collect(dependent, found)
             return Result(tuple(actions))
         place = _place(key)
         obj = self._get(place)

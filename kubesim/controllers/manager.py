@@ -141,6 +141,11 @@ class Manager:
         """When the first timer is due."""
         return min((t.at for t in self._state.timers(self._reconcilers).values()), default=None)
 
+    def enqueue(self, controller: str, key: str, why: str) -> None:
+        """Ask for work on a key at the next settle, for a reason that no object shows: a container's process ended."""
+        item = (controller, key)
+        self._state.set_timers([item], {item: Timer(self._clock.now(), why)})
+
     def settle(
         self, *, only: Collection[str] | None = None, step: bool = False, deadline: float | None = None
     ) -> SettleReport:

@@ -41,6 +41,17 @@ class WorkState:
         common = found.get("*", 0)
         return {name: found.get(name, common) for name in controllers}
 
+    def common_checkpoint(self) -> int | None:
+        """The revision that every controller has seen; None where they differ or have seen nothing."""
+        stored = self._state.get(CHECKPOINT)
+        found = decode(stored) if stored else {}
+        return found["*"] if set(found) == {"*"} else None
+
+    def earliest(self) -> datetime | None:
+        """When the first timer of any controller is due."""
+        times = (decode(value)["at"] for value in self._state.items(TIMERS).values())
+        return min(map(datetime.fromisoformat, times), default=None)
+
     def set_checkpoints(self, checkpoints: Mapping[str, int]) -> None:
         revisions = set(checkpoints.values())
         self._state.set(CHECKPOINT, encode({"*": revisions.pop()} if len(revisions) == 1 else checkpoints))

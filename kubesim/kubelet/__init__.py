@@ -1,20 +1,22 @@
-"""The kubelets of the simulated nodes: they start the containers of the Pods bound to them, and report
-what became of them.
-"""
+"""The kubelets of the simulated nodes: they run the Pods bound to them, and report what became of them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from kubesim.client.client import Client
 from kubesim.client.reconcile import Reconciler
 from kubesim.client.recorder import EventBroadcaster
-from kubesim.kubelet.runtime import ContainerRuntime
+from kubesim.kubelet.config import HOLD_ANNOTATION, KubeletConfig
 from kubesim.util.clock import Clock
 from kubesim.util.ids import Identities
 from kubesim.util.state import StateStore
 
-HOLD_ANNOTATION = "example.com/kubelet-hold"
+if TYPE_CHECKING:
+    from kubesim.runtime.container import ContainerRuntime
+
+__all__ = ["HOLD_ANNOTATION", "KubeletConfig", "reconcilers"]
 
 
 def reconcilers(
@@ -26,10 +28,24 @@ def reconcilers(
     state: StateStore,
     runtime: ContainerRuntime,
     nodes: Collection[str],
-    hold_annotation: str = HOLD_ANNOTATION,
+    config: KubeletConfig | None = None,
 ) -> list[Reconciler]:
     """The kubelets of `nodes`, the names of the nodes that are simulated; other nodes' Pods are left alone.
 
-    Pods with `hold_annotation`, whatever its value, are left alone too: their status is written by hand.
+    When a container changes other than through the kubelet (a command killed its process), enqueue the
+    Pod's key for the controller `kubelet`: `Manager.enqueue`.
     """
-    return []
+    from kubesim.kubelet.kubelet import Kubelet
+
+    return [
+        Kubelet(
+            client,
+            clock=clock,
+            identities=identities,
+            events=events,
+            state=state,
+            runtime=runtime,
+            nodes=nodes,
+            config=config or KubeletConfig(),
+        )
+    ]

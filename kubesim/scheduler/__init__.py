@@ -6,8 +6,15 @@ from kubesim.client.client import Client
 from kubesim.client.reconcile import Reconciler
 from kubesim.client.recorder import EventBroadcaster
 from kubesim.util.clock import Clock
+from kubesim.util.state import StateStore
 
 
-def reconcilers(*, client: Client, clock: Clock, events: EventBroadcaster) -> list[Reconciler]:
-    """The scheduler's reconcilers, for a `controllers.manager.Manager`."""
-    return []
+def reconcilers(
+    *, client: Client, clock: Clock, events: EventBroadcaster, state: StateStore
+) -> list[Reconciler]:
+    """The scheduler's reconcilers, for a `controllers.manager.Manager`. `state` keeps what the nodes have
+    to bear.
+    """
+    from kubesim.scheduler.scheduler import Scheduler
+
+    return [Scheduler(client, clock=clock, recorder=events.recorder("default-scheduler"), state=state)]

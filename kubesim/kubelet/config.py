@@ -1,0 +1,22 @@
+"""What all kubelets of a cluster are set to: KubeletConfiguration, as far as it matters here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+HOLD_ANNOTATION: Final = "example.com/kubelet-hold"
+
+
+@dataclass(frozen=True, slots=True)
+class KubeletConfig:
+    """Pods with `hold_annotation`, whatever its value, are left alone: their status is written by hand.
+
+    `cluster_dns` are the DNS servers that Pods ask, `node_resolv_conf` is what `dnsPolicy: Default` gives
+    them.
+    """
+
+    cluster_dns: tuple[str, ...] = ("10.96.0.10",)
+    cluster_domain: str = "cluster.local"
+    node_resolv_conf: str = "nameserver 172.18.0.1\noptions edns0 trust-ad ndots:0\n"
+    hold_annotation: str = HOLD_ANNOTATION

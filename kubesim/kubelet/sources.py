@@ -1,0 +1,80 @@
+"""Reading what Pods refer to: ConfigMaps, Secrets, Services, tokens; each once for a round of work."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+
+from kubesim.client.client import Client
+from kubesim.client.lister import get_or_none, items
+from kubesim.client.resources import CONFIG_MAPS, NODES, SECRETS, SERVICE_ACCOUNTS, SERVICES
+from kubesim.kubelet.serviceenv import service_environment
+from kubesim.util.jsontypes import JSONObject
+
+MASTER_NAMESPACE, MASTER_SERVICE = "default", "kubernetes"
+
+
+class Sources:
+    """A kubelet's view of what is not a Pod; `forget` before each round."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._objects: dict[tuple[str, str, str], JSONObject | None] = {}
+        self._services: dict[str, dict[str, str]] = {}
+        self._tokens: dict[tuple[str, str], str] = {}
+
+    def forget(self) -> None:
+        self._objects, self._services, self._tokens = {}, {}, {}
+
+    def config_map(self, namespace: str, name: str) -> JSONObject | None:
+        return self._get("configmaps", namespace, name)
+
+    def secret(self, namespace: str, name: str) -> JSONObject | None:
+        return self._get("secrets", namespace, name)
+
+    def node(self, name: str) -> JSONObject | None:
+        return self._get("nodes", "", name)
+
+    def _get(self, resource: str, namespace: str, name: str) -> JSONObject | None:
+        key = (resource, namespace, name)
+        if key not in self._objects:
+            gvr = {"configmaps": CONFIG_MAPS, "secrets": SECRETS, "nodes": NODES}[resource]
+            self._objects[key] = get_or_none(self._client, gvr, name, namespace)
+        return self._objects[key]
+
+    def services(self, namespace: str) -> dict[str, str]:
+        """The variables of the Services of a namespace that have an address."""
+        if namespace not in self._services:
+            found = items(self._client.list(SERVICES, namespace))
+            self._services[namespace] = service_environment(found)
+        return self._services[namespace]
+
+    def master_service(self) -> dict[str, str]:
+        """The variables of the Service `kubernetes`, which every container has."""
+        key = f"{MASTER_NAMESPACE}/{MASTER_SERVICE}"
+        if key not in self._services:
+            found = get_or_none(self._client, SERVICES, MASTER_SERVICE, MASTER_NAMESPACE)
+            self._services[key] = service_environment([found] if found else [])
+        return self._services[key]
+
+    def token(self, namespace: str, account: str, seconds: int, audience: str) -> str:
+        """A token of a ServiceAccount. Raises StatusError 404 where there is no such account."""
+        key = (f"{namespace}/{account}", f"{seconds}/{audience}")
+        if key not in self._tokens:
+            request: JSONObject = {
+                "apiVersion": "authentication.k8s.io/v1",
+                "kind": "TokenRequest",
+                "spec": {"expirationSeconds": seconds, "audiences": [audience] if audience else []},
+            }
+            made = self._client.create(
+                SERVICE_ACCOUNTS, request, namespace, name=account, subresource="token"
+            )
+            self._tokens[key] = made["status"]["token"]
+        return self._tokens[key]
+
+
+def data_of(obj: JSONObject, *, secret: bool) -> dict[str, bytes]:
+    """The entries of a ConfigMap or a Secret."""
+    if secret:
+        return {k: b64decode(v or "") for k, v in (obj.get("data") or {}).items()}
+    found = {k: str(v).encode() for k, v in (obj.get("data") or {}).items()}
+    return found | {k: b64decode(v or "") for k, v in (obj.get("binaryData") or {}).items()}
