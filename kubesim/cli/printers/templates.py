@@ -60,7 +60,7 @@ class GoTemplatePrinter:
                 f"Error executing template: {error}. "
                 "Printing more information for debugging the template:\n"
                 f"\ttemplate was:\n\t\t{self._text}\n"
-                f"\traw data was:\n\t\t{to_json(obj)}\n\n"
+                f"\traw data was:\n\t\t{to_json(obj)}\n"
                 f"\tobject given to template engine was:\n\t\t{sprint(obj)}\n\n"
             )
             raise CLIError(f"error executing template {quote(self._text)}: {error}") from None
