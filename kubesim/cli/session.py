@@ -234,6 +234,11 @@ class Session:
         """The time on the cluster's clock."""
         return SystemClock().now() if self.remote else self.cluster.clock.now()
 
+    def touch(self) -> None:
+        """Something happened to the cluster other than through the client: settle before the next read."""
+        if self._transport is not None:
+            self._transport.touch()
+
     def pause(self, limit: float) -> None:
         """Let time pass until something may have changed, at most `limit` seconds."""
         if self._transport is None:

@@ -18,6 +18,7 @@ from kubesim.apis import build_scheme
 from kubesim.apiserver.auth import Authorizer
 from kubesim.apiserver.health import VersionInfo
 from kubesim.apiserver.server import APIServer
+from kubesim.apimachinery.rest import Request, Response
 from kubesim.client.client import Client
 from kubesim.client.reconcile import Reconciler
 from kubesim.client.recorder import EventBroadcaster
@@ -26,6 +27,7 @@ from kubesim.cluster.bootstrap import API_SERVER, bootstrap
 from kubesim.cluster.config import NOTE, ClusterConfig, decode_config
 from kubesim.cluster.state import StorageState
 from kubesim.controllers.manager import Manager, SettleClock, SettleReport
+from kubesim.controllers.workstate import WorkState
 from kubesim.registry.reader import StorageReader
 from kubesim.registry.registry import Registry
 from kubesim.registry.service.alloc import ServiceAllocator
@@ -33,12 +35,16 @@ from kubesim.storage.interface import Storage
 from kubesim.util.clock import Clock, FrozenClock, SystemClock
 from kubesim.util.ids import Identities, RevisionIdentities, SystemIdentities
 from kubesim.util.ipnet import host_in
+from kubesim.util.jsontypes import JSONObject
 from kubesim.util.state import StateStore
 
 if TYPE_CHECKING:
+    from kubesim.kubelet.server import PodServer
     from kubesim.runtime.container import ContainerRuntime
 
 CA_NOTE: Final = "cluster/ca.crt"
+CLUSTER_DNS: Final = 10
+"""The place of the Service kube-dns in the Service range, as kubeadm gives it."""
 _LINE: Final = 64
 
 
@@ -88,6 +94,8 @@ class Cluster:
         self._settle_clock = settle_clock
         self._lock = lock
         self._runtime = runtime
+        if runtime is not None:
+            server.runtime = _Connections(self)
 
     @cached_property
     def client(self) -> Client:
@@ -98,6 +106,19 @@ class Cluster:
     def runtime(self) -> ContainerRuntime | None:
         """What runs containers; None in a cluster whose nodes run nothing."""
         return self._runtime(self.parts) if self._runtime else None
+
+    @cached_property
+    def pods(self) -> PodServer:
+        """The kubelets' server: logs of containers, commands in them. Raises RuntimeError in a cluster that runs nothing."""
+        from kubesim.kubelet.server import PodServer
+
+        if self.runtime is None:
+            raise RuntimeError("the nodes of this cluster run nothing")
+        return PodServer(
+            self.runtime,
+            clock=self.clock,
+            changed=lambda key: self.manager.enqueue("kubelet", key, "a command ran in it"),
+        )
 
     @cached_property
     def manager(self) -> Manager:
@@ -137,7 +158,7 @@ class Cluster:
 
         A clock that stands still moves on to the next timer, or by `limit`.
         """
-        due = self.manager.next_due()
+        due = WorkState(self.state).earliest()
         left = min(limit, max(0.0, (due - self.clock.now()).total_seconds())) if due else limit
         if isinstance(self._base_clock, FrozenClock):
             self._base_clock.advance(timedelta(seconds=left))
@@ -181,8 +202,21 @@ class Cluster:
                 state=parts.state,
                 runtime=self.runtime,
                 nodes=self.config.node_names(),
+                config=kubelet.KubeletConfig(
+                    cluster_dns=(host_in(self.config.service_cidrs[0], CLUSTER_DNS),)
+                ),
             )
         return standard.in_order(found)
+
+
+class _Connections:
+    """Leads connected subresources to the kubelets' server, which comes into being when it is first asked."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    def connect(self, obj: JSONObject, subresource: str, rest: str, request: Request) -> Response:
+        return self._cluster.pods.connect(obj, subresource, rest, request)
 
 
 def build(

@@ -30,7 +30,12 @@ def open_cluster(home: Home, name: str, *, database_url: str = "") -> Cluster:
     folder = home.make(name)
     storage = _storage(folder, database_url)
     try:
-        return _built(home, storage, folder, ClusterConfig(name=name))
+        is_new = storage.get_note(NOTE) is None
+        cluster = _built(home, storage, folder, ClusterConfig(name=name))
+        if is_new:
+            # A cluster is handed over with its service accounts, even to those who run the controllers by hand.
+            cluster.settle()
+        return cluster
     except BaseException:
         storage.close()
         raise

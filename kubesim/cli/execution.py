@@ -1,0 +1,86 @@
+"""Running a command in a container on the user's own streams."""
+
+from __future__ import annotations
+
+import os
+import select
+from collections.abc import Callable, Sequence
+
+from kubesim.apimachinery.errors import StatusError
+from kubesim.cli.command import Context
+from kubesim.cli.errors import CLIError
+from kubesim.runtime.spec import ExecError, Streams
+from kubesim.util.jsontypes import JSONObject
+
+CHUNK = 65536
+
+
+def execute(
+    context: Context, pod: JSONObject, container: str, argv: Sequence[str], *, stdin: bool, tty: bool
+) -> int:
+    """Run a command; its exit code. Raises CLIError or StatusError where it cannot be started."""
+    if context.session.remote:
+        from kubesim.cli.remote import exec_remote
+
+        return exec_remote(context, pod, container, argv, stdin=stdin, tty=tty)
+    streams = terminal_streams(context, stdin=stdin, tty=tty)
+    try:
+        return context.session.cluster.pods.exec(pod, container, argv, streams)
+    except ExecError as error:
+        raise CLIError(f"Internal error occurred: {error}") from None
+    except StatusError as error:
+        if error.reason == "InternalError":
+            text = error.message.removeprefix("Internal error occurred: ")
+            raise CLIError(text) from None
+        raise
+    finally:
+        context.session.touch()
+
+
+def terminal_streams(context: Context, *, stdin: bool, tty: bool) -> Streams:
+    """The command's streams are the user's: written as they come, read when the command asks."""
+    out, err = context.streams.stdout, context.streams.stderr
+    context.streams.stdout.flush()
+
+    def writer(stream: object) -> Callable[[bytes], None]:
+        buffer = getattr(stream, "buffer", None)
+
+        def write(data: bytes) -> None:
+            if buffer is not None:
+                buffer.write(data)
+                buffer.flush()
+            else:
+                stream.write(data.decode("utf-8", "replace"))  # type: ignore[attr-defined]  # a text stream of a test
+
+        return write
+
+    return Streams(
+        stdout=writer(out),
+        stderr=writer(out if tty else err),
+        stdin=_reader(context) if stdin else None,
+        tty=tty,
+    )
+
+
+def _reader(context: Context) -> Callable[[], bytes]:
+    """What there is on standard input; waits for it, and gives nothing at its end."""
+    source = context.streams.stdin
+    try:
+        handle: int | None = source.fileno()
+    except (OSError, ValueError):
+        handle = None
+
+    def read() -> bytes:
+        if handle is None:
+            return source.read(CHUNK)
+        select.select([handle], [], [])
+        return os.read(handle, CHUNK)
+
+    return read
+
+
+def end_with(context: Context, code: int) -> int:
+    """Say with which code a command ended, unless it ended well; that code is the command line's own."""
+    if code:
+        context.err(f"command terminated with exit code {code}")
+    return code

@@ -1,0 +1,174 @@
+"""`HTTPTransport`: the API over HTTP or HTTPS, with the standard library alone. One connection a thread, kept alive."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import ssl
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from urllib.parse import urlencode, urlsplit
+
+from kubesim.apimachinery.rest import Request, Response
+from kubesim.apimachinery.watch import WatchEvent
+from kubesim.util.jsontypes import decode, encode
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """How one proves who one is, and how the server does. Certificates and keys are PEM."""
+
+    token: str = ""
+    ca_data: bytes = b""
+    certificate_data: bytes = b""
+    key_data: bytes = b""
+    insecure: bool = False
+    server_name: str = ""
+
+
+class ServerUnreachable(Exception):
+    """The server cannot be talked to. `host` is its address and port."""
+
+    def __init__(self, host: str, text: str) -> None:
+        super().__init__(text)
+        self.host = host
+
+
+class ConnectionRefused(ServerUnreachable):
+    """Nothing listens there."""
+
+
+class HTTPTransport:
+    """Sends requests to a server. What `refused` makes of a ServerUnreachable is raised."""
+
+    def __init__(
+        self,
+        server: str,
+        credentials: Credentials,
+        *,
+        refused: Callable[[ServerUnreachable], Exception] = lambda error: error,
+        timeout: float = 60,
+    ) -> None:
+        parts = urlsplit(server)
+        self._https = parts.scheme == "https"
+        self._host = parts.hostname or "localhost"
+        self._port = parts.port or (443 if self._https else 80)
+        self._prefix = parts.path.rstrip("/")
+        self._credentials = credentials
+        self._refused = refused
+        self._timeout = timeout
+        self._local = threading.local()
+
+    def batch(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    def send(self, request: Request) -> Response:
+        watching = request.query.get("watch", [""])[-1] in ("true", "1")
+        connection = self._open() if watching else self._kept()
+        headers = dict(request.headers)
+        if self._credentials.token:
+            headers["authorization"] = f"Bearer {self._credentials.token}"
+        headers.update(_impersonation(request))
+        body = request.body if isinstance(request.body, bytes) or request.body is None else encode(request.body)
+        query = urlencode([(k, v) for k, values in request.query.items() for v in values])
+        path = f"{self._prefix}{request.path}" + (f"?{query}" if query else "")
+        try:
+            answer = self._exchange(connection, request.method, path, body, headers)
+        except (OSError, http.client.HTTPException) as error:
+            self._local.connection = None
+            raise self._refused(self._unreachable(error)) from None
+        found = {name.lower(): value for name, value in answer.getheaders()}
+        warnings = [_warning_text(v) for n, v in answer.getheaders() if n.lower() == "warning"]
+        if watching and answer.status < 400:
+            return Response(answer.status, None, found, warnings, _events(answer, connection))
+        return Response(answer.status, _decoded(answer.read(), found), found, warnings)
+
+    def _exchange(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: dict[str, str],
+    ) -> http.client.HTTPResponse:
+        try:
+            connection.request(method, path, body, headers)
+            return connection.getresponse()
+        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+            # The server has closed a connection that was kept: once more on a new one.
+            connection.close()
+            connection.request(method, path, body, headers)
+            return connection.getresponse()
+
+    def _kept(self) -> http.client.HTTPConnection:
+        kept: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+        if kept is None:
+            kept = self._local.connection = self._open()
+        return kept
+
+    def _open(self) -> http.client.HTTPConnection:
+        if not self._https:
+            return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
+        return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout, context=self._context())
+
+    def _context(self) -> ssl.SSLContext:
+        held = self._credentials
+        context = ssl.create_default_context(cadata=held.ca_data.decode() if held.ca_data else None)
+        if held.insecure:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if held.certificate_data and held.key_data:
+            _load_chain(context, held)
+        return context
+
+    def _unreachable(self, error: Exception) -> ServerUnreachable:
+        host = f"{self._host}:{self._port}"
+        if isinstance(error, ConnectionRefusedError):
+            return ConnectionRefused(host, f"dial tcp {host}: connect: connection refused")
+        return ServerUnreachable(host, str(error))
+
+
+def _load_chain(context: ssl.SSLContext, held: Credentials) -> None:
+    """The ssl module reads certificate and key from files only; these are the owner's alone and gone at once."""
+    handle, name = tempfile.mkstemp(prefix="kubesim-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(held.certificate_data + b"\n" + held.key_data)
+        context.load_cert_chain(name)
+    finally:
+        os.unlink(name)  # noqa: PTH108  the file was made by its descriptor
+
+
+def _impersonation(request: Request) -> dict[str, str]:
+    from kubesim.apimachinery.rest import ADMIN
+
+    if request.user == ADMIN:
+        return {}
+    headers = {"impersonate-user": request.user.name}
+    groups = [g for g in request.user.groups if g != "system:authenticated"]
+    return headers | ({"impersonate-group": groups[0]} if groups else {})
+
+
+def _decoded(data: bytes, headers: dict[str, str]) -> object:
+    if "json" in headers.get("content-type", ""):
+        return decode(data)
+    return data
+
+
+def _events(answer: http.client.HTTPResponse, connection: http.client.HTTPConnection) -> Iterator[WatchEvent]:
+    try:
+        for line in answer:
+            if line.strip():
+                event = decode(line)
+                yield WatchEvent(event["type"], event["object"])
+    finally:
+        connection.close()
+
+
+def _warning_text(header: str) -> str:
+    """The text of `299 - "…"`."""
+    _, _, text = header.partition('"')
+    return text.rstrip().removesuffix('"').replace('\\"', '"')
