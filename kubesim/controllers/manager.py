@@ -142,7 +142,9 @@ class Manager:
         return min((t.at for t in self._state.timers(self._reconcilers).values()), default=None)
 
     def enqueue(self, controller: str, key: str, why: str) -> None:
-        """Ask for work on a key at the next settle, for a reason that no object shows: a container's process ended."""
+        """Ask for work on a key at the next settle, for a reason that no object shows: a container's
+        process ended.
+        """
         item = (controller, key)
         self._state.set_timers([item], {item: Timer(self._clock.now(), why)})
 
@@ -188,6 +190,7 @@ class _Routes:
         self._reconcilers = reconcilers
         self._known: dict[tuple[str, str], list[tuple[str, KeysOf]]] = {}
         self.scheme = scheme
+        self.prefetching = {r.name: r for r in reconcilers if isinstance(r, Prefetching)}
 
     def of(self, event: WatchEvent) -> list[tuple[str, KeysOf]]:
         obj = event.object
@@ -297,8 +300,9 @@ class _Settle:
         if not events:
             return
         for reconciler in self._selected:
-            if isinstance(reconciler, Prefetching):
-                reconciler.observe(events)
+            prefetching = self._routes.prefetching.get(reconciler.name)
+            if prefetching is not None:
+                prefetching.observe(events)
         for event in events:
             revision = int(event.object["metadata"].get("resourceVersion") or 0)
             why = ""
@@ -336,7 +340,7 @@ class _Settle:
                 return
 
     def _work(self, reconciler: Reconciler, keys: dict[str, str]) -> None:
-        prefetching = reconciler if isinstance(reconciler, Prefetching) else None
+        prefetching = self._routes.prefetching.get(reconciler.name)
         with self._client.batch():
             if prefetching:
                 prefetching.begin(list(keys))

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from kubesim.apimachinery.meta import labels_of, name_of, namespace_of, split_key
 from kubesim.apimachinery.watch import WatchEvent
 from kubesim.apis.podfacts import endpoints_changed, membership_changed, spec_of
+from kubesim.apis.serviceselectors import INDEX, entries_selecting
 from kubesim.client.client import Client
 from kubesim.client.lister import by_index, by_names, get_or_none, items
 from kubesim.client.resources import NODES, PODS, SERVICES
@@ -21,6 +22,8 @@ from kubesim.controllers.matching import SelectorIndex, match_all, rarest_pairs
 from kubesim.util.jsontypes import JSONObject
 
 _ALIVE = ("Pod", "Service", "Node")
+# Where so many different labels have changed, it is quicker to read all Services of the namespace.
+_MANY = 2_000
 
 
 def selector_of(service: JSONObject) -> dict[str, str]:
@@ -33,25 +36,34 @@ class ServiceFinder:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._seen: Sequence[WatchEvent] = ()
+        self._seen: tuple[str, ...] = ()
         self._by_namespace: dict[str, SelectorIndex[str]] = {}
 
     def observe(self, events: Sequence[WatchEvent]) -> None:
         """Look up the Services of all Pods that these events are about."""
-        if events is self._seen:
+        seen = (
+            tuple(e.object["metadata"]["resourceVersion"] for e in (events[0], events[-1])) if events else ()
+        )
+        if seen == self._seen:
             return  # the other controller has asked already
-        self._seen = events
-        wanted: dict[str, set[str]] = {}
+        self._seen = seen
+        wanted: dict[str, dict[str, None]] = {}
         for event in events:
             if event.object.get("kind") == "Pod":
                 for labels in _concerned(event):
-                    pairs = wanted.setdefault(namespace_of(event.object), set())
-                    pairs.update(f"{k}={v}" for k, v in labels.items())
+                    entries = wanted.setdefault(namespace_of(event.object), {})
+                    if len(entries) <= _MANY:
+                        entries.update(dict.fromkeys(entries_selecting(labels)))
         self._by_namespace = {}
-        for namespace, pairs in wanted.items():
-            services = by_index(self._client, SERVICES, namespace, "selector", sorted(pairs)) if pairs else []
+        for namespace, entries in wanted.items():
+            services = self._services(namespace, list(entries))
             selectors = {f"{namespace}/{name_of(s)}": selector_of(s) for s in services}
             self._by_namespace[namespace] = SelectorIndex(selectors)
+
+    def _services(self, namespace: str, entries: Sequence[str]) -> list[JSONObject]:
+        if len(entries) > _MANY:
+            return items(self._client.list(SERVICES, namespace))
+        return by_index(self._client, SERVICES, namespace, INDEX, entries)
 
     def services_of(self, event: WatchEvent) -> list[str]:
         """The keys of the Services whose endpoints a change of a Pod concerns.

@@ -24,7 +24,7 @@ from kubesim.util.jsontypes import JSONObject
 
 
 class TaintEvictionController:
-    """One key is one Pod."""
+    """One key is one Pod on its node: `NODE/NAMESPACE/NAME`."""
 
     name = "taint-eviction-controller"
 
@@ -32,6 +32,7 @@ class TaintEvictionController:
         self._client = client
         self._clock = clock
         self._recorder = recorder
+        self._tainted: dict[str, list[JSONObject]] = {}
         self.watches: Mapping[GroupVersionResource, KeysOf] = {NODES: self._node_changed, PODS: _pod_bound}
 
     def _node_changed(self, event: WatchEvent) -> Iterable[str]:
@@ -40,16 +41,31 @@ class TaintEvictionController:
         if event.type == "DELETED" or before == after:
             return ()
         wanted = [f"spec.nodeName={name_of(event.object)}"]
-        return [key_of(pod) for pod in by_index(self._client, PODS, "", "field", wanted)]
+        node = name_of(event.object)
+        return [f"{node}/{key_of(pod)}" for pod in by_index(self._client, PODS, "", "field", wanted)]
+
+    def observe(self, events: Sequence[WatchEvent]) -> None:
+        """Nothing: what matters is how the nodes are when Pods are looked at."""
+
+    def begin(self, keys: Sequence[str]) -> None:
+        """Read the nodes once: as a rule none has such a taint, and no Pod has to be read."""
+        for name in {key.partition("/")[0] for key in keys}:
+            node = get_or_none(self._client, NODES, name)
+            self._tainted[name] = _no_execute(node) if node else []
+
+    def end(self) -> None:
+        self._tainted = {}
 
     def reconcile(self, key: str) -> Result:
-        namespace, name = split_key(key)
-        pod = get_or_none(self._client, PODS, name, namespace)
-        if pod is None or is_terminating(pod) or is_terminal(pod):
-            return DONE
-        node = get_or_none(self._client, NODES, spec_of(pod).get("nodeName") or "-")
-        taints = _no_execute(node) if node else []
+        node, _, pod_key = key.partition("/")
+        if node not in self._tainted:
+            self.begin([key])
+        taints = self._tainted[node]
         if not taints:
+            return DONE
+        namespace, name = split_key(pod_key)
+        pod = get_or_none(self._client, PODS, name, namespace)
+        if pod is None or is_terminating(pod) or is_terminal(pod) or spec_of(pod).get("nodeName") != node:
             return DONE
         wait = self._patience(pod, taints)
         if wait is None:
@@ -60,14 +76,14 @@ class TaintEvictionController:
             object_reference(pod, "Pod"),
             NORMAL,
             "TaintManagerEviction",
-            f"Marking for deletion Pod {key}",
+            f"Marking for deletion Pod {pod_key}",
         )
         try:
             self._client.delete(PODS, name, namespace)
         except StatusError as error:
             if error.code != 404:
                 raise
-        return Result((f"deleted Pod {key}: it does not tolerate the taints of its node",))
+        return Result((f"deleted Pod {pod_key}: it does not tolerate the taints of its node",))
 
     def _patience(self, pod: JSONObject, taints: Sequence[JSONObject]) -> timedelta | None:
         """How long the Pod may stay yet; None for ever: GetMatchingTolerations and getMinTolerationTime."""
@@ -97,4 +113,4 @@ def _pod_bound(event: WatchEvent) -> Iterable[str]:
     old = spec_of(event.old) if event.old else {}
     new = spec_of(event.object)
     same = old.get("nodeName") == new.get("nodeName") and old.get("tolerations") == new.get("tolerations")
-    return () if same else (key_of(event.object),)
+    return () if same else (f"{new['nodeName']}/{key_of(event.object)}",)

@@ -165,12 +165,9 @@ class PodWorker:
     def _no_network(self, work: PodWork, text: str) -> None:
         metadata = work.pod["metadata"]
         sandbox = f"{metadata['name']}_{metadata['namespace']}_{metadata['uid']}_0"
-        work.event(
-            WARNING,
-            "FailedCreatePodSandBox",
-            f"Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox"
-            f' "{sandbox}": plugin type="ptp" failed (add): {text}',
-        )
+        failed = f'failed to setup network for sandbox "{sandbox}": plugin type="ptp" failed (add): {text}'
+        message = f"Failed to create pod sandbox: rpc error: code = Unknown desc = {failed}"
+        work.event(WARNING, "FailedCreatePodSandBox", message)
         work.actions.append(f"could not give Pod {work.key} an address: {text}")
 
     def release(self, record: PodRecord) -> None:

@@ -15,6 +15,7 @@ from kubesim.apimachinery.names import name_is_dns1035_label
 from kubesim.apimachinery.scheme import Cells, Column, standard_fields
 from kubesim.apis.lazy import lazy
 from kubesim.apis.meta import AGE, NAME, created, drop_empty, format_labels, items, section
+from kubesim.apis.serviceselectors import INDEX, selector_entry
 from kubesim.apis.servicespec import (
     CLUSTER_IP,
     EXTERNAL_NAME,
@@ -154,9 +155,12 @@ def fields(service: JSONObject) -> dict[str, str]:
 
 
 def indexes(service: JSONObject) -> Iterable[tuple[str, str]]:
-    """`selector`: each pair of the selector, so that the Services of a Pod are found from its labels."""
-    for key, value in (spec_of(service).get("selector") or {}).items():
+    """`selector`: each pair of it; `selecting`: the one entry by which the Services of a Pod are found."""
+    selector = spec_of(service).get("selector") or {}
+    for key, value in selector.items():
         yield "selector", f"{key}={value}"
+    if selector:
+        yield INDEX, selector_entry(selector)
 
 
 def cells(service: JSONObject, now: datetime) -> Cells:
