@@ -1,0 +1,27 @@
+"""MutatingAdmissionPolicies: rules for writes, as expressions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from kubesim.apimachinery.field import FieldError
+from kubesim.apimachinery.scheme import Cells
+from kubesim.apis.admissionpolicies import default_policy, policy_cells, validate_policy
+from kubesim.apis.columns import columns
+from kubesim.util.jsontypes import JSONObject
+
+COLUMNS = columns("Name, Mutations:i, ParamKind, Age")
+
+default = default_policy
+
+
+def validate(obj: JSONObject) -> list[FieldError]:
+    return validate_policy(obj, "mutations")
+
+
+def validate_update(new: JSONObject, old: JSONObject) -> list[FieldError]:
+    return validate(new)
+
+
+def cells(obj: JSONObject, now: datetime) -> Cells:
+    return policy_cells(obj, now, "mutations")

@@ -1,0 +1,100 @@
+"""ReplicationControllers: their strategy, as pkg/registry/core/replicationcontroller has it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from kubesim.apimachinery import field
+from kubesim.apimachinery.field import FieldError, Path
+from kubesim.apimachinery.labels import format_labels, selector_from_map
+from kubesim.apimachinery.meta import name_of
+from kubesim.apimachinery.objectmeta import validate_nonnegative
+from kubesim.apimachinery.scheme import Cells, standard_fields
+from kubesim.apis.columns import age, columns, container_cells
+from kubesim.apis.meta import section
+from kubesim.apis.podtemplate import default_pod_template, missing
+from kubesim.util.jsontypes import JSONObject, dig
+
+COLUMNS = columns("Name, Desired:i, Current:i, Ready:i, Age | Containers, Images, Selector")
+_COUNTS = ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration")
+_LIMITS = (
+    ("fullyLabeledReplicas", "replicas"),
+    ("readyReplicas", "replicas"),
+    ("availableReplicas", "replicas"),
+    ("availableReplicas", "readyReplicas"),
+)
+
+
+def default(obj: JSONObject) -> None:
+    spec = section(obj, "spec")
+    labels = dig(spec, "template", "metadata", "labels")
+    if labels:
+        if not spec.get("selector"):
+            spec["selector"] = dict(labels)
+        metadata = section(obj, "metadata")
+        if not metadata.get("labels"):
+            metadata["labels"] = dict(labels)
+    if spec.get("template") is not None:
+        default_pod_template(spec["template"])
+    missing(spec, "replicas", 1)
+
+
+def prepare_create(obj: JSONObject) -> None:
+    obj["status"] = {"replicas": 0}
+
+
+def prepare_update(new: JSONObject, old: JSONObject) -> None:
+    new["status"] = old.get("status") or {"replicas": 0}
+
+
+def validate(obj: JSONObject) -> list[FieldError]:
+    from kubesim.apis import workload
+
+    spec, path = obj.get("spec") or {}, Path("spec")
+    selector, template = spec.get("selector") or {}, spec.get("template")
+    errors = validate_nonnegative(spec.get("minReadySeconds") or 0, path.child("minReadySeconds"))
+    if not selector:
+        errors.append(field.required(path.child("selector"), ""))
+    errors += validate_nonnegative(spec.get("replicas") or 0, path.child("replicas"))
+    if template is None:
+        return [*errors, field.required(path.child("template"), "")]
+    labels = dig(template, "metadata", "labels")
+    if selector and not selector_from_map(selector).matches(labels or {}):
+        at = path.child("template", "metadata", "labels")
+        errors.append(field.invalid(at, workload.go_labels(labels), workload.MISMATCH))
+    errors += workload.validate_template_spec(spec, path)
+    return errors + workload.validate_restart_policy(spec, path, "ReplicationController")
+
+
+def validate_update(new: JSONObject, old: JSONObject) -> list[FieldError]:
+    return validate(new)
+
+
+def validate_status_update(new: JSONObject, old: JSONObject) -> list[FieldError]:
+    from kubesim.apis import workload
+
+    status, path = new.get("status") or {}, Path("status")
+    return workload.status_counts(status, _COUNTS, path) + workload.not_above(status, _LIMITS, path)
+
+
+def warnings(new: JSONObject, old: JSONObject | None) -> list[str]:
+    from kubesim.apis.podtemplate_warnings import warnings_for_pod_template
+
+    return warnings_for_pod_template(dig(new, "spec", "template", default={}), Path("spec").child("template"))
+
+
+def fields(obj: JSONObject) -> dict[str, str]:
+    return standard_fields(obj) | {"status.replicas": str(dig(obj, "status", "replicas", default=0))}
+
+
+def cells(obj: JSONObject, now: datetime) -> Cells:
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    return [
+        name_of(obj),
+        spec.get("replicas") or 0,
+        status.get("replicas") or 0,
+        status.get("readyReplicas") or 0,
+        age(obj, now),
+        *container_cells(dig(spec, "template", "spec", default={})),
+        format_labels(spec.get("selector")),
+    ]
