@@ -51,10 +51,18 @@ def loads(data: bytes) -> JSONValue:
     except RecursionError:
         raise GoJSONError("exceeded max depth", None) from None
     except ValueError:
-        raise scan(data)[1] or GoJSONError("unexpected end of JSON input") from None
+        raise _unmarshal_error(data) from None
     if text[end:].strip(" \t\r\n"):
-        raise scan(data, whole=True)[1] or GoJSONError("unexpected end of JSON input")
+        raise _unmarshal_error(data)
     return value
+
+
+def _unmarshal_error(data: bytes) -> GoJSONError:
+    """What json.Unmarshal says, which has its own words for an early end."""
+    _, error = scan(data, whole=True)
+    if error is None or error.offset is None:
+        return GoJSONError("unexpected end of JSON input")
+    return error
 
 
 def load_stream(data: bytes) -> Iterator[tuple[JSONValue, int, int]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import cmp_to_key
+from math import isfinite
 
 from kubesim.util.gotext import float_json, float_text
 from kubesim.util.jsontypes import JSONObject, JSONValue
@@ -139,7 +140,7 @@ def _word(value: JSONValue) -> str:
 
 def _number(value: float) -> str:
     # kubectl's YAML goes through JSON, where a float that is whole may come to look like an integer.
-    text = float_json(value)
+    text = float_json(value) if isfinite(value) else ""
     if text.removeprefix("-").isdigit() and -(1 << 63) <= int(text) < 1 << 64:
         return "0" if text == "-0" else text
     text = float_text(value)
