@@ -1,4 +1,4 @@
-"""The order in which Go's structs have the fields of objects, which is the order in which kubectl writes them.
+"""The order in which Go's structs have the fields of objects: in it kubectl writes the objects it makes.
 
 What kubectl makes from flags, it holds in typed structs: `-o json` and the annotation of `--save-config` show
 the fields in the order of the struct (k8s.io/api, types.go), and only maps sorted by key. Objects here are
@@ -35,16 +35,17 @@ _FIELDS = (
     "volumes initContainers containers ephemeralContainers "
     "image command args workingDir "
     "hostPort containerPort protocol appProtocol number port targetPort nodePort hostIP "
-    "envFrom env valueFrom resources limits requests claims volumeMounts volumeDevices livenessProbe readinessProbe "
-    "readOnly mountPath subPath mountPropagation items mode defaultMode optional "
-    "exec httpGet tcpSocket initialDelaySeconds timeoutSeconds periodSeconds successThreshold failureThreshold "
+    "envFrom env valueFrom resources limits requests claims volumeMounts volumeDevices "
+    "livenessProbe readinessProbe readOnly mountPath subPath mountPropagation items mode defaultMode optional "
+    "exec httpGet tcpSocket initialDelaySeconds timeoutSeconds periodSeconds successThreshold "
+    "failureThreshold "
     "startupProbe lifecycle terminationMessagePath terminationMessagePolicy imagePullPolicy "
     "restartPolicy terminationGracePeriodSeconds dnsPolicy nodeSelector serviceAccountName serviceAccount "
     "automountServiceAccountToken nodeName hostNetwork securityContext imagePullSecrets hostname subdomain "
     "affinity schedulerName tolerations "
     "minReadySeconds revisionHistoryLimit paused progressDeadlineSeconds rollingUpdate maxSurge "
-    "ingressClassName defaultBackend tls hosts secretName rules host http paths path pathType backend service "
-    "resource "
+    "ingressClassName defaultBackend tls hosts secretName rules host http paths path pathType backend "
+    "service resource "
     "hard scopes scopeSelector used "
     "value globalDefault description preemptionPolicy "
     "verbs apiGroups resourceNames nonResourceURLs aggregationRule clusterRoleSelectors subjects roleRef "

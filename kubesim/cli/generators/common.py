@@ -189,9 +189,8 @@ def int32(context: Context, name: str) -> int:
 def flag_error(context: Context, value: str, name: str, reason: str) -> UsageError:
     """The error for a flag's value that cannot be read; `name` is `-r, --replicas` or `--port`."""
     named = name if name.startswith("-") else f"--{name}"
-    return UsageError(
-        f"invalid argument {quote(value)} for {quote(named)} flag: {reason}\nSee '{context.path} --help' for usage."
-    )
+    message = f"invalid argument {quote(value)} for {quote(named)} flag: {reason}"
+    return UsageError(f"{message}\nSee '{context.path} --help' for usage.")
 
 
 def unique(values: Sequence[str]) -> list[str]:
