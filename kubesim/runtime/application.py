@@ -103,7 +103,9 @@ class HTTPApplication(Application):
         )
 
     def open(self, peer: Peer) -> HTTPConversation:
-        return HTTPConversation(lambda request: self.handle(request, peer), lambda bad: self.refuse(bad, peer))
+        return HTTPConversation(
+            lambda request: self.handle(request, peer), lambda bad: self.refuse(bad, peer)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kubesim.runtime.application import Listener
-from kubesim.runtime.filesystem import DIRECTORY, FILE, Files, FileSystem, MountPoint, Node, Overlay, image_tree
+from kubesim.runtime.filesystem import (
+    DIRECTORY,
+    FILE,
+    Files,
+    FileSystem,
+    MountPoint,
+    Node,
+    Overlay,
+    image_tree,
+)
 from kubesim.runtime.images import DEFAULT_PATH, Catalogue, Image, ImagePullError
 from kubesim.runtime.journal import STDERR, STDOUT, Journal, LogLine
 from kubesim.runtime.machine import JournalWriter, Machine, ProcessEntry, Program, mount_system
@@ -217,7 +226,9 @@ class ContainerRuntime:
         finally:
             self._after_execution(container)
 
-    def exec_capture(self, container_id: str, argv: Iterable[str], data: bytes = b"") -> tuple[int, bytes, bytes]:
+    def exec_capture(
+        self, container_id: str, argv: Iterable[str], data: bytes = b""
+    ) -> tuple[int, bytes, bytes]:
         """Run a command; exit code, standard output, standard error. For probes, hooks and scripts."""
         streams, out, err = Streams.captured(data)
         code = self.exec(container_id, argv, streams)
@@ -237,7 +248,8 @@ class ContainerRuntime:
         if tail is not None and tail >= 0:
             lines = lines[len(lines) - min(tail, len(lines)) :]
         text = "".join(
-            f"{line.time() + ' ' if timestamps else ''}{line.text}{'' if line.partial else chr(10)}" for line in lines
+            f"{line.time() + ' ' if timestamps else ''}{line.text}{'' if line.partial else chr(10)}"
+            for line in lines
         )
         if limit_bytes is not None:
             text = text.encode()[:limit_bytes].decode("utf-8", "ignore")
@@ -376,7 +388,11 @@ class ContainerRuntime:
         spec, fs = container.spec, container.machine.fs
         hostname = container.machine.hostname
         hosts = spec.hosts or _hosts(spec, hostname)
-        for path, text in (("/etc/hosts", hosts), ("/etc/resolv.conf", spec.resolv_conf), ("/etc/hostname", f"{hostname}\n")):
+        for path, text in (
+            ("/etc/hosts", hosts),
+            ("/etc/resolv.conf", spec.resolv_conf),
+            ("/etc/hostname", f"{hostname}\n"),
+        ):
             node = Node(FILE, 0o644, text.encode(), mtime=self._now())
             if fs.find("/etc") is None:
                 fs.root.put("/etc", Node(DIRECTORY, 0o755, mtime=self._now()))
@@ -427,11 +443,18 @@ class ContainerRuntime:
         out = JournalWriter(machine, timeline, STDOUT)
         return out, out if container.spec.tty else JournalWriter(machine, timeline, STDERR)
 
-    def _process(self, container: _Container, at: float, clock: Callable[[], float], entry: ProcessEntry) -> Process:
+    def _process(
+        self, container: _Container, at: float, clock: Callable[[], float], entry: ProcessEntry
+    ) -> Process:
         timeline = Timeline(clock, at=at, suspendable=True)
         out, err = self._streams(container, timeline) if entry.logs else (Null(), Null())
         process = container.machine.process(
-            list(entry.argv), out=out, err=err, pid=entry.pid, timeline=timeline, budget=Budget(steps=MAIN_STEPS)
+            list(entry.argv),
+            out=out,
+            err=err,
+            pid=entry.pid,
+            timeline=timeline,
+            budget=Budget(steps=MAIN_STEPS),
         )
         if entry.env:
             process.env = dict(entry.env)
@@ -439,7 +462,12 @@ class ContainerRuntime:
         return process
 
     def _run_main(
-        self, container: _Container, at: float, *, resume: list[Any] | None = None, clock: Callable[[], float] | None = None
+        self,
+        container: _Container,
+        at: float,
+        *,
+        resume: list[Any] | None = None,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         """Run the main process from a moment on, until it waits beyond the clock or ends."""
         machine = container.machine
@@ -564,12 +592,18 @@ class ContainerRuntime:
         number = _signal_number(machine.image.stop_signal)
         if entry.service is not None and number in entry.exit_on:
             return 0, now
-        if number in entry.exit_on and container.frames is not None and (container.until or now) <= now + grace:
+        if (
+            number in entry.exit_on
+            and container.frames is not None
+            and (container.until or now) <= now + grace
+        ):
             machine.signals.append(number)
             end = now + grace
             self._run_main(container, container.until or now, resume=container.frames, clock=lambda: end)
             if not container.state.running:
-                return container.state.exit_code or 0, (container.state.finished_at or self._clock.now()).timestamp()
+                return container.state.exit_code or 0, (
+                    container.state.finished_at or self._clock.now()
+                ).timestamp()
         return 137, now + grace
 
     def _finish(self, container: _Container, code: int, at: float) -> None:
@@ -616,7 +650,9 @@ def execute(
             process.env["HOME"] = home
     problem = _exec_problem(machine, argv[0])
     if problem:
-        raise ExecError(f"OCI runtime exec failed: exec failed: unable to start container process: {problem}: unknown")
+        raise ExecError(
+            f"OCI runtime exec failed: exec failed: unable to start container process: {problem}: unknown"
+        )
     try:
         return machine.run(process)
     except Stopped as stop:
@@ -776,7 +812,9 @@ def _load_spec(kept: dict[str, Any]) -> ContainerSpec:
     fields = dict(kept)
     fields["ports"] = tuple(ContainerPort(**p) for p in kept["ports"])
     fields["mounts"] = tuple(
-        Mount(**{**m, "files": None if m["files"] is None else {k: b64decode(v) for k, v in m["files"].items()}})
+        Mount(
+            **{**m, "files": None if m["files"] is None else {k: b64decode(v) for k, v in m["files"].items()}}
+        )
         for m in kept["mounts"]
     )
     for key in ("command", "args", "pod_ips", "host_ips"):
@@ -785,7 +823,12 @@ def _load_spec(kept: dict[str, Any]) -> ContainerSpec:
 
 
 def _dump_state(state: ContainerState) -> dict[str, Any]:
-    kept = {"running": state.running, "exit_code": state.exit_code, "reason": state.reason, "message": state.message}
+    kept = {
+        "running": state.running,
+        "exit_code": state.exit_code,
+        "reason": state.reason,
+        "message": state.message,
+    }
     for key in ("started_at", "finished_at", "look_again"):
         at = getattr(state, key)
         kept[key] = at.timestamp() if at is not None else None

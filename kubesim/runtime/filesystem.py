@@ -54,7 +54,17 @@ class Node:
             text, coded = self.data.decode(), 0
         except UnicodeDecodeError:
             text, coded = b64encode(self.data).decode(), 1
-        return [self.kind, self.mode, text, coded, self.link, self.uid, self.gid, round(self.mtime), self.program]
+        return [
+            self.kind,
+            self.mode,
+            text,
+            coded,
+            self.link,
+            self.uid,
+            self.gid,
+            round(self.mtime),
+            self.program,
+        ]
 
     @classmethod
     def restore(cls, value: list[Any]) -> Node:
@@ -136,7 +146,9 @@ class Files:
 class Overlay:
     """The image's tree below, the container's changes above. A None above hides what is below."""
 
-    def __init__(self, lower: Files, upper: dict[str, Node | None] | None = None, *, read_only: bool = False) -> None:
+    def __init__(
+        self, lower: Files, upper: dict[str, Node | None] | None = None, *, read_only: bool = False
+    ) -> None:
         self.read_only = read_only
         self._lower = lower
         self.upper: dict[str, Node | None] = {}
@@ -250,7 +262,9 @@ class FileSystem:
         self.gid = gid
         self.groups: set[int] = {gid}
         self._now = now
-        self.mounts: dict[str, MountPoint] = {"/": MountPoint("/", root, "overlay", "overlay", root.read_only)}
+        self.mounts: dict[str, MountPoint] = {
+            "/": MountPoint("/", root, "overlay", "overlay", root.read_only)
+        }
         self._written = 0
 
     def mount(self, point: MountPoint) -> None:
@@ -431,7 +445,9 @@ class FileSystem:
             raise failure(errno.EACCES, path)
         if append and data:
             data = node.data + data
-        self._put(place, replace(node, data=data, mtime=self._now(), program="" if not append else node.program))
+        self._put(
+            place, replace(node, data=data, mtime=self._now(), program="" if not append else node.program)
+        )
 
     def _put(self, place: str, node: Node) -> None:
         tree, inside, _ = self._place(place)

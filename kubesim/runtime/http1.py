@@ -133,7 +133,9 @@ def parse_head(text: bytes) -> HTTPRequest:
     version = words[2][5:]
     if version not in ("1.1", "1.0"):
         raise BadMessage(505, f"version {version[:20]!r}")
-    if words[0] != words[0].upper() or not (words[1][0] in "/*" or "://" in words[1] or words[0] == "CONNECT"):
+    if words[0] != words[0].upper() or not (
+        words[1][0] in "/*" or "://" in words[1] or words[0] == "CONNECT"
+    ):
         raise BadMessage(400, f"malformed request line {lines[0][:80]!r}")
     headers: Headers = []
     for line in lines[1:]:

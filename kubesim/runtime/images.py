@@ -23,7 +23,9 @@ _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|[-]+)[a-z0-9]+)*"
 _NAME = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[\w][\w.-]{0,127}", re.ASCII)
 _DIGEST = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,}")
-_DOMAIN = re.compile(r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9-]+)*(?::[0-9]+)?|\[[0-9a-fA-F:]+\](?::[0-9]+)?")
+_DOMAIN = re.compile(
+    r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9-]+)*(?::[0-9]+)?|\[[0-9a-fA-F:]+\](?::[0-9]+)?"
+)
 
 
 class ImagePullError(Exception):
@@ -167,7 +169,9 @@ class Catalogue:
             self._images |= document.get("images") or {}
             self._unknown = document.get("unknown") or self._unknown
             self._node = document.get("node") or self._node
-        self._by_name = {name: key for key, entry in self._images.items() for name in entry.get("names") or ()}
+        self._by_name = {
+            name: key for key, entry in self._images.items() for name in entry.get("names") or ()
+        }
         self._resolved: dict[str, Image] = {}
 
     @classmethod
@@ -277,7 +281,9 @@ def _files(entry: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Image
         else:
             mode = int(str(value.get("mode", "0644")), 8)
             owner = int(value.get("uid", 0))
-            found[path] = ImageFile(value.get("text", ""), mode, value.get("link", ""), owner, int(value.get("gid", owner)))
+            found[path] = ImageFile(
+                value.get("text", ""), mode, value.get("link", ""), owner, int(value.get("gid", owner))
+            )
     extra = entry.get("passwd")
     if extra and "/etc/passwd" in found:
         user, _, _, gid, *_ = extra.split(":")
@@ -308,7 +314,9 @@ def _build(reference: Reference, key: str, version: str, entry: Mapping[str, Any
         shells=dict(entry.get("shells") or base.get("shells") or {}),
         commands=_commands(entry["_commands"], str(entry.get("drop_commands") or "")),
         packages=tuple(dict.fromkeys((*(base.get("packages") or ()), *(entry.get("packages") or ())))),
-        directories=tuple(dict.fromkeys((*(base.get("directories") or ()), *(entry.get("directories") or ())))),
+        directories=tuple(
+            dict.fromkeys((*(base.get("directories") or ()), *(entry.get("directories") or ())))
+        ),
         files=_files(entry, base),
     )
 

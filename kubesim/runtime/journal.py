@@ -157,5 +157,7 @@ class Journal:
         if self._old is None:
             self._old = []
             for _, text in sorted(self._state.items(self._prefix).items()):
-                self._old += [LogLine(at / 1e6, stream, line, bool(part)) for at, stream, line, part in decode(text)]
+                self._old += [
+                    LogLine(at / 1e6, stream, line, bool(part)) for at, stream, line, part in decode(text)
+                ]
         return self._old

@@ -13,7 +13,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kubesim.runtime.application import Listener
-from kubesim.runtime.filesystem import DEVICE, DIRECTORY, FILE, LINK, FileSystem, Files, MountPoint, Node, failure
+from kubesim.runtime.filesystem import (
+    DEVICE,
+    DIRECTORY,
+    FILE,
+    LINK,
+    FileSystem,
+    Files,
+    MountPoint,
+    Node,
+    failure,
+)
 from kubesim.runtime.images import Image
 from kubesim.runtime.journal import STDERR, STDOUT, Journal
 from kubesim.runtime.network_view import NetworkView
@@ -63,7 +73,12 @@ class ProcessEntry:
     """Whether its output is the container's log; a job of an exec session has lost its terminal."""
 
     def dump(self) -> dict[str, Any]:
-        kept: dict[str, Any] = {"pid": self.pid, "argv": self.argv, "started": self.started, "ppid": self.ppid}
+        kept: dict[str, Any] = {
+            "pid": self.pid,
+            "argv": self.argv,
+            "started": self.started,
+            "ppid": self.ppid,
+        }
         for key in ("service", "until", "frames", "env", "exit_on"):
             value = getattr(self, key)
             if value is not None and value != {} and value != []:
@@ -331,7 +346,9 @@ class Machine:
             part = line.split(":")
             if len(part) >= 4 and part[2].isdigit() and part[3].isdigit():
                 home = part[5] if len(part) > 5 else "/"
-                found.append(User(part[0], int(part[2]), int(part[3]), home, part[6] if len(part) > 6 else ""))
+                found.append(
+                    User(part[0], int(part[2]), int(part[3]), home, part[6] if len(part) > 6 else "")
+                )
         return found
 
     def groups(self) -> dict[int, str]:

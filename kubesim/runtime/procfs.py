@@ -23,11 +23,15 @@ def files(machine: Machine) -> dict[str, Callable[[], bytes]]:
 
     def command_line() -> bytes:
         entry = machine.processes.get(1)
-        return "".join(f"{word}\0" for word in (entry.argv if entry else ())).encode("utf-8", "surrogateescape")
+        return "".join(f"{word}\0" for word in (entry.argv if entry else ())).encode(
+            "utf-8", "surrogateescape"
+        )
 
     def name() -> bytes:
         entry = machine.processes.get(1)
-        return ((entry.argv[0].rpartition("/")[2] if entry else "sh")[:15] + "\n").encode("utf-8", "surrogateescape")
+        return ((entry.argv[0].rpartition("/")[2] if entry else "sh")[:15] + "\n").encode(
+            "utf-8", "surrogateescape"
+        )
 
     def environ() -> bytes:
         return "".join(f"{k}={v}\0" for k, v in machine.env.items()).encode("utf-8", "surrogateescape")
@@ -62,7 +66,9 @@ def files(machine: Machine) -> dict[str, Callable[[], bytes]]:
         "/1/cmdline": command_line,
         "/1/comm": name,
         "/1/environ": environ,
-        "/1/status": lambda: b"Name:\t" + name() + b"Umask:\t0022\nState:\tS (sleeping)\nTgid:\t1\nPid:\t1\nPPid:\t0\n",
+        "/1/status": lambda: (
+            b"Name:\t" + name() + b"Umask:\t0022\nState:\tS (sleeping)\nTgid:\t1\nPid:\t1\nPPid:\t0\n"
+        ),
         "/self/cgroup": text("0::/\n"),
         "/1/cgroup": text("0::/\n"),
         "/sys/kernel/hostname": lambda: f"{machine.hostname}\n".encode(),

@@ -42,7 +42,24 @@ _META = " \t\n;&|<>()"
 _SPECIAL = "@*#?-$!0123456789"
 
 RESERVED = frozenset(
-    ("if", "then", "else", "elif", "fi", "do", "done", "case", "esac", "while", "until", "for", "{", "}", "!", "in")
+    (
+        "if",
+        "then",
+        "else",
+        "elif",
+        "fi",
+        "do",
+        "done",
+        "case",
+        "esac",
+        "while",
+        "until",
+        "for",
+        "{",
+        "}",
+        "!",
+        "in",
+    )
 )
 MAX_DEPTH = 60
 
@@ -170,7 +187,9 @@ class Parser:
 
     # Lists and pipelines
 
-    def _sequence(self, closers: tuple[str, ...], *, stop_at_newline: bool = False, expecting: str = "") -> Sequence:
+    def _sequence(
+        self, closers: tuple[str, ...], *, stop_at_newline: bool = False, expecting: str = ""
+    ) -> Sequence:
         """Commands up to a closing word or operator, which is not taken."""
         self._depth += 1
         if self._depth > MAX_DEPTH:
@@ -679,7 +698,9 @@ class Parser:
                 self.position += 2
                 if following == "\n":
                     self.line_number += 1
-                elif following and following in ("$`\\" if close is None else '$`"\\}' if close == "}" else '$`"\\'):
+                elif following and following in (
+                    "$`\\" if close is None else '$`"\\}' if close == "}" else '$`"\\'
+                ):
                     text.append(following)
                 else:
                     text.append("\\" + following)
@@ -787,7 +808,11 @@ class Parser:
         self.position += 2
         length = False
         indirect = False
-        if self._at("#") and not self._at("#}") and not re.compile(r"#[-?#%:=+]").match(source, self.position):
+        if (
+            self._at("#")
+            and not self._at("#}")
+            and not re.compile(r"#[-?#%:=+]").match(source, self.position)
+        ):
             length = True
             self.position += 1
         elif self._at("!") and self._bash and NAME.match(source, self.position + 1):
@@ -955,7 +980,9 @@ class Parser:
             if not self._at("]]"):
                 return (text, self._condition_word())
         self._skip_blanks()
-        match = re.compile(r"==|=~|!=|=|<|>|-(?:eq|ne|lt|le|gt|ge|nt|ot|ef)(?=\s)").match(self.source, self.position)
+        match = re.compile(r"==|=~|!=|=|<|>|-(?:eq|ne|lt|le|gt|ge|nt|ot|ef)(?=\s)").match(
+            self.source, self.position
+        )
         if match is None:
             return ("-n", first)
         self.position = match.end()
