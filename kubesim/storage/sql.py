@@ -48,14 +48,15 @@ _COMPACT_ROWS = 500  # rows looked at in one transaction, so that compaction hol
 
 
 class SQLStorage:
-    """A store in one database: a file's path, or a URL as SQLAlchemy writes them.
+    """A store in one database: a file's path, or a URL as SQLAlchemy writes them. A writer waits for others for
+    `busy_seconds`.
 
     Safe to use from several threads, and after a fork. A thread inside `transaction` sees its own writes
     through the store's reading methods too; other threads see what was committed.
     """
 
-    def __init__(self, url_or_path: str | os.PathLike[str]) -> None:
-        self._database, self._sql = _open(url_or_path)
+    def __init__(self, url_or_path: str | os.PathLike[str], *, busy_seconds: float = 30) -> None:
+        self._database, self._sql = _open(url_or_path, busy_seconds)
         self._lock = RLock()
         self._changed = Condition()
         self._owner: int | None = None
@@ -516,7 +517,7 @@ class SQLTransaction:
             raise self._database.explain(error) from error
 
 
-def _open(url_or_path: str | os.PathLike[str]) -> tuple[SQLite, Statements]:
+def _open(url_or_path: str | os.PathLike[str], busy_seconds: float) -> tuple[SQLite, Statements]:
     text = os.fspath(url_or_path)
     try:
         url = make_url(text) if "://" in text else URL.create("sqlite", database=text)
@@ -529,7 +530,7 @@ def _open(url_or_path: str | os.PathLike[str]) -> tuple[SQLite, Statements]:
         raise StorageError("a SQL store needs a file: what ends with the process is kept by MemoryStorage")
     dialect: Any = dialect_class
     made = dialect(dbapi=dialect_class.import_dbapi())
-    return SQLite(made, url), Statements(made)
+    return SQLite(made, url, busy_seconds), Statements(made)
 
 
 def _range(prefix: str, after: str = "") -> tuple[str, str]:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 Connection = sqlite3.Connection
 
-BUSY_SECONDS = 30
 APPLICATION_ID = 0x6B756265  # "kube", so that `file` and we can tell the database from another program's
 PAGE_SIZE = 4096
 
@@ -36,14 +35,15 @@ class SQLite:
     begin_write = "BEGIN IMMEDIATE"
     begin_read = "BEGIN"
 
-    def __init__(self, dialect: Dialect, url: URL) -> None:
+    def __init__(self, dialect: Dialect, url: URL, busy_seconds: float) -> None:
         self._dialect = dialect
+        self._busy_seconds = busy_seconds
         arguments, options = dialect.create_connect_args(url)
         self._arguments = arguments
         self._options = dict(options) | {
             "isolation_level": None,
             "check_same_thread": False,
-            "timeout": BUSY_SECONDS,
+            "timeout": busy_seconds,
             "cached_statements": 256,
         }
         self.path = Path(str(arguments[0]))
@@ -108,7 +108,7 @@ class SQLite:
             if _primary(error) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise
         finally:
-            connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+            connection.execute(f"PRAGMA busy_timeout={int(self._busy_seconds * 1000)}")
 
     def explain(self, error: Exception) -> StorageError:
         """The error in words that say what to do."""
@@ -129,7 +129,7 @@ class SQLite:
             )
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return StorageError(
-                f"{path} is locked: another process has been writing to it for {BUSY_SECONDS} seconds; "
+                f"{path} is locked: another process has been writing to it for {self._busy_seconds:g} seconds; "
                 "wait for it or end it, then try again"
             )
         if code == sqlite3.SQLITE_CANTOPEN:
@@ -179,7 +179,7 @@ class SQLite:
         do.
         """
         pause = Event()
-        for _ in range(BUSY_SECONDS * 20):
+        for _ in range(int(self._busy_seconds * 20)):
             try:
                 connection.execute("PRAGMA journal_mode=WAL").fetchall()
             except sqlite3.OperationalError as error:
