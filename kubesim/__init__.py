@@ -1,5 +1,7 @@
 """A whole Kubernetes cluster in one Python process."""
 
-from kubesim.version import VERSION as __version__
+from kubesim import version
+
+__version__ = version.VERSION
 
 __all__ = ["__version__"]

@@ -7,8 +7,8 @@ import sys
 
 def main() -> int:
     """Run the command line of this process; the exit code."""
-    from kubesim.cli.process import process_streams
     from kubesim.cli.main import run
+    from kubesim.cli.process import process_streams
 
     return run(sys.argv[1:], process_streams())
 

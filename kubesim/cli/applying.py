@@ -8,8 +8,8 @@ from typing import Any
 
 from kubesim.apimachinery.errors import StatusError
 from kubesim.apimachinery.meta import annotations_of, is_terminating, metadata_of
-from kubesim.apimachinery.patch.strategic_diff import create_three_way_patch
 from kubesim.apimachinery.patch.preconditions import IDENTITY_UNCHANGED
+from kubesim.apimachinery.patch.strategic_diff import create_three_way_patch
 from kubesim.apimachinery.patch.three_way_json import create_three_way_json_patch
 from kubesim.apimachinery.rest import MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from kubesim.cli.builder import Info
@@ -39,11 +39,15 @@ def live_object(context: Context, info: Info) -> JSONObject | None:
     except StatusError as error:
         if error.reason == "NotFound":
             return None
-        raise _told(f"retrieving current configuration of:\n{describe(info)}\nfrom server for:", info, error) from None
+        raise _told(
+            f"retrieving current configuration of:\n{describe(info)}\nfrom server for:", info, error
+        ) from None
     return answer if isinstance(answer, dict) else None
 
 
-def apply_object(context: Context, info: Info, options: WriteOptions, *, overwrite: bool, force: bool) -> Applied:
+def apply_object(
+    context: Context, info: Info, options: WriteOptions, *, overwrite: bool, force: bool
+) -> Applied:
     """Bring one object to the state of its file. Raises CLIError or StatusError."""
     wanted = info.object or {}
     current = live_object(context, info)
@@ -81,8 +85,9 @@ def three_way_patch(
                 original, modified, current, node, overwrite=overwrite, preconditions=IDENTITY_UNCHANGED
             )
             return patch, STRATEGIC_MERGE_PATCH
-        patch = create_three_way_json_patch(original, modified, current, preconditions=IDENTITY_UNCHANGED)
-        return patch, MERGE_PATCH
+        return create_three_way_json_patch(
+            original, modified, current, preconditions=IDENTITY_UNCHANGED
+        ), MERGE_PATCH
     except ValueError as error:
         shown = [encode(o).decode() for o in (original, modified, current)]
         what = "creating patch with:\noriginal:\n{}\nmodified:\n{}\ncurrent:\n{}\nfor:".format(*shown)
@@ -143,8 +148,14 @@ def _replace(
     from kubesim.cli.waiting import Deadline, gone, wait_until
 
     client = context.session.client
-    client.request("DELETE", info.path, body={"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0})
-    wait_until(context.session, lambda: gone(context.session, info, ""), Deadline(context.session, timedelta(minutes=5)))
+    client.request(
+        "DELETE", info.path, body={"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0}
+    )
+    wait_until(
+        context.session,
+        lambda: gone(context.session, info, ""),
+        Deadline(context.session, timedelta(minutes=5)),
+    )
     path = resource_path(info.mapping.gvr, info.namespace)
     try:
         answer: Any = client.request("POST", path, query=options.query, body=modified).body

@@ -47,7 +47,9 @@ def read(path: Path) -> JSONObject:
     except FileNotFoundError:
         return empty()
     except OSError as error:
-        raise CLIError(f"error loading config file {quoted(path)}: {(error.strerror or str(error)).lower()}") from None
+        raise CLIError(
+            f"error loading config file {quoted(path)}: {(error.strerror or str(error)).lower()}"
+        ) from None
     try:
         document = next(iter(load_documents(data)), None)
     except YAMLSyntaxError as error:
@@ -106,7 +108,12 @@ def current_namespace(path: Path) -> str:
 def redacted(config: JSONObject) -> JSONObject:
     """A copy without secrets, and without the bulk of certificates."""
     users = [
-        {"name": name, "user": {k: "REDACTED" if k in SECRETS else "DATA+OMITTED" if k in DATA else v for k, v in u.items()}}
+        {
+            "name": name,
+            "user": {
+                k: "REDACTED" if k in SECRETS else "DATA+OMITTED" if k in DATA else v for k, v in u.items()
+            },
+        }
         for name, u in entries(config, "users").items()
     ]
     clusters = [

@@ -110,7 +110,9 @@ def run_pairs(context: Context, kind: Kind) -> int:
     return 0
 
 
-def _apply(context: Context, kind: Kind, info: Info, change: Change, options: WriteOptions, *, one: bool) -> None:
+def _apply(
+    context: Context, kind: Kind, info: Info, change: Change, options: WriteOptions, *, one: bool
+) -> None:
     flags = context.flags
     before = info.object or {}
     if flags.is_set("list"):
@@ -142,7 +144,9 @@ def _operation(kind: Kind, before: JSONObject, after: JSONObject, *, overwrite: 
     if old == new:
         return kind.unchanged
     # kubectl tells by the length of the JSON text whether something was taken away.
-    shorter = sum(len(k) + len(v) + 6 for k, v in new.items()) < sum(len(k) + len(v) + 6 for k, v in old.items())
+    shorter = sum(len(k) + len(v) + 6 for k, v in new.items()) < sum(
+        len(k) + len(v) + 6 for k, v in old.items()
+    )
     return kind.undone if shorter and not overwrite else kind.done
 
 
@@ -187,7 +191,9 @@ def _list(context: Context, kind: Kind, info: Info, *, one: bool) -> None:
         context.out(f"{indent}{key}={value}")
 
 
-def _validate(context: Context, kind: Kind, resources: list[str], change: Change, options: WriteOptions) -> None:
+def _validate(
+    context: Context, kind: Kind, resources: list[str], change: Change, options: WriteOptions
+) -> None:
     flags = context.flags
     files = flags.texts("filename") or flags.text("kustomize")
     if flags.is_set("list") and flags.text("output"):
@@ -206,7 +212,8 @@ def _validate(context: Context, kind: Kind, resources: list[str], change: Change
         both = [key for key in change.removed if key in change.new]
         if both:
             raise CLIError(
-                "can not both modify and remove the following annotation(s) in the same command: " + ", ".join(both)
+                "can not both modify and remove the following annotation(s) in the same command: "
+                + ", ".join(both)
             )
 
 
@@ -219,7 +226,9 @@ def _validate_local(kind: Kind, resources: list[str], options: WriteOptions, *, 
             f"can only use local files by -f {example}.yaml or --filename={example}.json when --local=true is set"
         )
     if not files:
-        raise CLIError(f"one or more files must be specified as -f {example}.yaml or --filename={example}.json")
+        raise CLIError(
+            f"one or more files must be specified as -f {example}.yaml or --filename={example}.json"
+        )
 
 
 def split_arguments(arguments: Sequence[str], word: str) -> tuple[list[str], list[str]]:
@@ -227,7 +236,9 @@ def split_arguments(arguments: Sequence[str], word: str) -> tuple[list[str], lis
     resources: list[str] = []
     pairs: list[str] = []
     for argument in arguments:
-        is_pair = ("=" in argument and not argument.startswith("=")) or (argument.endswith("-") and len(argument) > 1)
+        is_pair = ("=" in argument and not argument.startswith("=")) or (
+            argument.endswith("-") and len(argument) > 1
+        )
         if is_pair:
             pairs.append(argument)
         elif pairs:
@@ -254,8 +265,6 @@ def _parse_labels(words: Sequence[str]) -> Change:
     if any(key in new for key in removed):
         raise CLIError("can not both modify and remove a label in the same command")
     return Change(new, removed)
-
-
 
 
 def parse_changes(words: Sequence[str], what: str) -> Change:

@@ -100,5 +100,3 @@ def listed_containers(pod: JSONObject) -> str:
     spec = pod.get("spec") or {}
     kinds = (("containers", ""), ("ephemeralContainers", " (ephem)"), ("initContainers", " (init)"))
     return ", ".join(f"{c['name']}{word}" for kind, word in kinds for c in spec.get(kind) or [])
-
-

@@ -22,7 +22,9 @@ def connect(session: Session) -> Transport:
     context = kubeconfig.entries(config, "contexts").get(name, {})
     if flags.text("context") and not context:
         raise CLIError(f'context "{name}" does not exist')
-    cluster = kubeconfig.entries(config, "clusters").get(flags.text("cluster") or str(context.get("cluster") or ""), {})
+    cluster = kubeconfig.entries(config, "clusters").get(
+        flags.text("cluster") or str(context.get("cluster") or ""), {}
+    )
     user = kubeconfig.entries(config, "users").get(flags.text("user") or str(context.get("user") or ""), {})
     server = flags.text("server") or str(cluster.get("server") or "http://localhost:8080")
     if "://" not in server:
@@ -34,7 +36,8 @@ def connect(session: Session) -> Transport:
             ca_data=_data(session, cluster, "certificate-authority", flags.text("certificate-authority")),
             certificate_data=_data(session, user, "client-certificate", flags.text("client-certificate")),
             key_data=_data(session, user, "client-key", flags.text("client-key")),
-            insecure=flags.is_set("insecure-skip-tls-verify") or bool(cluster.get("insecure-skip-tls-verify")),
+            insecure=flags.is_set("insecure-skip-tls-verify")
+            or bool(cluster.get("insecure-skip-tls-verify")),
             server_name=flags.text("tls-server-name") or str(cluster.get("tls-server-name") or ""),
         ),
         refused=_refused,

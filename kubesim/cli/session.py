@@ -123,14 +123,15 @@ class Session:
     @cached_property
     def cluster(self) -> Cluster:
         """The simulated cluster, opened in this process; made by the first command. Raises CLIError."""
+        from kubesim.cluster.config import ConfigError
         from kubesim.cluster.open import open_cluster
         from kubesim.storage.interface import StorageError
 
-        from kubesim.cluster.config import ConfigError
-
         try:
             if self.sim != DEFAULT_SIM and not self.home.exists(self.sim):
-                raise CLIError(f'simulated cluster "{self.sim}" not found; make it with `sim create {self.sim}`')
+                raise CLIError(
+                    f'simulated cluster "{self.sim}" not found; make it with `sim create {self.sim}`'
+                )
             url = self.streams.env.get("KUBESIM_DATABASE_URL", "")
             return open_cluster(self.home, self.sim, database_url=url)
         except (HomeError, ConfigError, StorageError) as error:

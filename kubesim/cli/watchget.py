@@ -34,7 +34,9 @@ def watch(context: Context) -> int:
     if not context.flags.is_set("watch-only"):
         for info in infos:
             _print(context, printer, info.object or {}, "ADDED")
-    version = _list_version(infos[-1].object or {}) if is_list else resource_version_of(_single(first.object or {}))
+    version = (
+        _list_version(infos[-1].object or {}) if is_list else resource_version_of(_single(first.object or {}))
+    )
     selector = context.flags.text("field-selector")
     if not is_list:
         selector = f"metadata.name={first.name}"
@@ -59,7 +61,9 @@ def _pages(infos: list[Info]) -> bool:
 
 def _printer(context: Context, info: Info) -> Printer:
     everywhere = context.flags.is_set("all-namespaces") and info.mapping.namespaced
-    options = replace(print_options(context), kind=info.mapping.qualified_kind, with_namespace=everywhere, sort_by="")
+    options = replace(
+        print_options(context), kind=info.mapping.qualified_kind, with_namespace=everywhere, sort_by=""
+    )
     return get_printer(context.flags.text("output"), options, GET)
 
 

@@ -72,7 +72,9 @@ class HTTPTransport:
         if self._credentials.token:
             headers["authorization"] = f"Bearer {self._credentials.token}"
         headers.update(_impersonation(request))
-        body = request.body if isinstance(request.body, bytes) or request.body is None else encode(request.body)
+        body = (
+            request.body if isinstance(request.body, bytes) or request.body is None else encode(request.body)
+        )
         query = urlencode([(k, v) for k, values in request.query.items() for v in values])
         path = f"{self._prefix}{request.path}" + (f"?{query}" if query else "")
         try:
@@ -112,7 +114,9 @@ class HTTPTransport:
     def _open(self) -> http.client.HTTPConnection:
         if not self._https:
             return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
-        return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout, context=self._context())
+        return http.client.HTTPSConnection(
+            self._host, self._port, timeout=self._timeout, context=self._context()
+        )
 
     def _context(self) -> ssl.SSLContext:
         held = self._credentials

@@ -9,7 +9,9 @@ from kubesim.apimachinery.rest import Handler, Request, Response
 
 
 class Transport(Protocol):
-    """Carries a request to an API server and brings the response back. Failures come back as a Status response."""
+    """Carries a request to an API server and brings the response back. Failures come back as a Status
+    response.
+    """
 
     def send(self, request: Request) -> Response: ...
 

@@ -24,7 +24,7 @@ API_SERVER: Final = (f"{NODE_NETWORK}2", 6443)
 _SYSTEM_CLASSES: Final = {
     "system-cluster-critical": (
         2000000000,
-        "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",  # noqa: E501 - one text
+        "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
     ),
     "system-node-critical": (
         2000001000,

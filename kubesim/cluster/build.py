@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kubesim.admission.chain import Chain, default_plugins
+from kubesim.apimachinery.rest import Request, Response
 from kubesim.apimachinery.schema import Schema, load_schema
 from kubesim.apimachinery.scheme import Scheme
 from kubesim.apis import build_scheme
 from kubesim.apiserver.auth import Authorizer
 from kubesim.apiserver.health import VersionInfo
 from kubesim.apiserver.server import APIServer
-from kubesim.apimachinery.rest import Request, Response
 from kubesim.client.client import Client
 from kubesim.client.reconcile import Reconciler
 from kubesim.client.recorder import EventBroadcaster

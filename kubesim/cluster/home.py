@@ -34,7 +34,7 @@ def default_home(env: Mapping[str, str], platform: str) -> Path:
     if platform == "win32" and env.get("LOCALAPPDATA"):
         return Path(env["LOCALAPPDATA"]) / "kubesim"
     base = env.get("XDG_STATE_HOME", "")
-    if os.path.isabs(base):
+    if Path(base).is_absolute():
         return Path(base) / "kubesim"
     user = env.get("HOME", "")
     if not user:

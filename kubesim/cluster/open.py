@@ -35,10 +35,10 @@ def open_cluster(home: Home, name: str, *, database_url: str = "") -> Cluster:
         if is_new:
             # A cluster is handed over with its service accounts, even to those who run the controllers by hand.
             cluster.settle()
-        return cluster
     except BaseException:
         storage.close()
         raise
+    return cluster
 
 
 def create_cluster(home: Home, config: ClusterConfig) -> None:
@@ -107,7 +107,9 @@ def _frozen_at(clock: str) -> datetime | None:
     try:
         return parse_time(clock)
     except ValueError:
-        raise ConfigError(f'the clock is "system" or a time such as 2026-01-01T00:00:00Z: "{clock}"') from None
+        raise ConfigError(
+            f'the clock is "system" or a time such as 2026-01-01T00:00:00Z: "{clock}"'
+        ) from None
 
 
 def _storage(folder: Path, database_url: str) -> Storage:
@@ -120,9 +122,7 @@ def _built(home: Home, storage: Storage, folder: Path, config: ClusterConfig) ->
     from kubesim.cluster.build import build
     from kubesim.cluster.containers import make_runtime
 
-    return build(
-        config, storage, cache_dir=home.cache, lock=settle_lock(folder / LOCK), runtime=make_runtime
-    )
+    return build(config, storage, cache_dir=home.cache, lock=settle_lock(folder / LOCK), runtime=make_runtime)
 
 
 def settle_lock(path: Path) -> Callable[[], AbstractContextManager[object]]:
@@ -141,5 +141,3 @@ def settle_lock(path: Path) -> Callable[[], AbstractContextManager[object]]:
             os.close(handle)
 
     return locked
-
-

@@ -130,8 +130,10 @@ def _validate(context: Context, options: WriteOptions, *, server_side: bool) -> 
     if flags.is_set("all") and flags.text("selector"):
         raise CLIError("cannot set --all and --selector at the same time")
     if flags.is_set("prune") and not flags.is_set("all") and not flags.text("selector"):
-        raise CLIError("all resources selected for prune without explicitly passing --all. To prune all resources, "
-                       "pass the --all flag. If you did not mean to prune all resources, specify a label selector")
+        raise CLIError(
+            "all resources selected for prune without explicitly passing --all. To prune all resources, "
+            "pass the --all flag. If you did not mean to prune all resources, specify a label selector"
+        )
 
 
 def _apply_one(context: Context, info: Info, options: WriteOptions, *, server_side: bool) -> None:
@@ -198,7 +200,9 @@ def _prune(context: Context, applied: list[Info], options: WriteOptions) -> None
     how = Deletion(dry_run=options.dry_run)
     for mapping in _prunable(context):
         for namespace in sorted(namespaces) if mapping.namespaced else [""]:
-            for obj in context.session.client.list(mapping.gvr, namespace, label_selector=selector).get("items", []):
+            for obj in context.session.client.list(mapping.gvr, namespace, label_selector=selector).get(
+                "items", []
+            ):
                 if not last_applied(obj) or uid_of(obj) in keep or dig(obj, "metadata", "deletionTimestamp"):
                     continue
                 info = Info(mapping, namespace_of(obj), name_of(obj), object=obj)
@@ -359,8 +363,14 @@ kubesim apply -f svc.yaml --dry-run=server -o yaml""",
         boolean("all", "With --prune: look at all objects."),
         Flag("field-manager", "Name of the manager that owns the fields written.", shown=f"'{CLIENT_SIDE}'"),
         boolean("force-conflicts", "Server-side apply takes over fields of other managers."),
-        boolean("openapi-patch", "Accepted for compatibility: patches always follow the published types.", default=True),
-        boolean("overwrite", "Take the file's value where the cluster has been changed by others.", default=True),
+        boolean(
+            "openapi-patch",
+            "Accepted for compatibility: patches always follow the published types.",
+            default=True,
+        ),
+        boolean(
+            "overwrite", "Take the file's value where the cluster has been changed by others.", default=True
+        ),
         boolean("prune", "Delete what was applied before and is not among the files."),
         Flag("prune-allowlist", "With --prune: the kinds to look at, group/version/kind.", kind="list"),
         boolean("server-side", "Let the server merge."),

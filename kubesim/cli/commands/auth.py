@@ -100,7 +100,9 @@ def _list(context: Context) -> int:
     if context.args:
         raise CLIError("list option must be specified with no arguments")
     if flags.is_set("quiet") or flags.is_set("all-namespaces") or flags.text("subresource"):
-        raise CLIError("list option can't be specified with neither quiet, all-namespaces nor subresource options")
+        raise CLIError(
+            "list option can't be specified with neither quiet, all-namespaces nor subresource options"
+        )
     body = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectRulesReview",
@@ -148,7 +150,11 @@ def _go_list(values: Sequence[str]) -> str:
 
 
 def _who_am_i(context: Context) -> int:
-    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview", "metadata": {"creationTimestamp": None}}
+    body = {
+        "apiVersion": "authentication.k8s.io/v1",
+        "kind": "SelfSubjectReview",
+        "metadata": {"creationTimestamp": None},
+    }
     answer = context.session.client.request("POST", REVIEW, body=body).body
     if context.flags.text("output"):
         from kubesim.cli.printers import printer_for

@@ -14,7 +14,9 @@ SERVICES = GroupVersionResource("", "v1", "services")
 def run(context: Context) -> int:
     """Name the control plane and the cluster's own Services."""
     if context.args:
-        raise CLIError(f"unknown command \"{' '.join(context.args)}\"\nSee '{context.path} -h' for help and examples")
+        raise CLIError(
+            f"unknown command \"{' '.join(context.args)}\"\nSee '{context.path} -h' for help and examples"
+        )
     server = context.session.server_address
     context.out(f"Kubernetes control plane is running at {server}")
     found = context.session.client.list(

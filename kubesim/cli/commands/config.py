@@ -188,7 +188,9 @@ def _rename(context: Context) -> int:
     if old not in found:
         raise CLIError(f'cannot rename the context "{old}", it\'s not in {_shown(context)}')
     if new in found:
-        raise CLIError(f'cannot rename the context "{old}", the context "{new}" already exists in {_shown(context)}')
+        raise CLIError(
+            f'cannot rename the context "{old}", the context "{new}" already exists in {_shown(context)}'
+        )
     kubeconfig.remove(config, "contexts", old)
     kubeconfig.put(config, "contexts", new, found[old])
     if config.get(CURRENT) == old:
@@ -271,7 +273,9 @@ SUBCOMMANDS = (
         ),
         run=_view,
     ),
-    Command(CURRENT, CURRENT, "Show the current context", examples="kubesim config current-context", run=_current),
+    Command(
+        CURRENT, CURRENT, "Show the current context", examples="kubesim config current-context", run=_current
+    ),
     Command(
         "get-contexts",
         "get-contexts [(-o|--output=)name)]",

@@ -23,7 +23,11 @@ def run(context: Context) -> int:
     flags = context.flags
     builder = _builder(context, context.args)
     infos, errors = builder.infos()
-    if errors and len(context.args) == 2 and any(isinstance(e, StatusError) and e.reason == "NotFound" for e in errors):
+    if (
+        errors
+        and len(context.args) == 2
+        and any(isinstance(e, StatusError) and e.reason == "NotFound" for e in errors)
+    ):
         return _matching(context, errors[0])
     pages: list[str] = []
     for info in infos:

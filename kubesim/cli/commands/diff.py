@@ -94,12 +94,16 @@ def _merged(context: Context, info: Info, live: JSONObject | None) -> JSONObject
     elif live is None:
         body = deep_copy(wanted)
         prune_nulls(body)
-        answer = client.request("POST", resource_path(info.mapping.gvr, info.namespace), query=query, body=body).body
+        answer = client.request(
+            "POST", resource_path(info.mapping.gvr, info.namespace), query=query, body=body
+        ).body
     else:
         patch, content_type = three_way_patch(context, info, live, with_annotation(wanted))
         # The patch names the revision it was worked out for, so that another writer is noticed.
         patch = dict(patch)
-        patch["metadata"] = dict(patch.get("metadata") or {}, resourceVersion=metadata_of(live)["resourceVersion"])
+        patch["metadata"] = dict(
+            patch.get("metadata") or {}, resourceVersion=metadata_of(live)["resourceVersion"]
+        )
         answer = client.request("PATCH", info.path, query=query, body=patch, content_type=content_type).body
     if not isinstance(answer, dict):
         raise CLIError("the server's answer is no object")
@@ -153,7 +157,11 @@ kubesim diff -f svc.yaml
 cat svc.yaml | kubesim diff -f -""",
     flags=(
         Flag("concurrency", "Accepted for compatibility.", kind="int", default=1),
-        Flag("field-manager", "Name of the manager that would own the fields.", shown="'kubectl-client-side-apply'"),
+        Flag(
+            "field-manager",
+            "Name of the manager that would own the fields.",
+            shown="'kubectl-client-side-apply'",
+        ),
         boolean("force-conflicts", "Server-side apply takes over fields of other managers."),
         boolean("server-side", "Let the server merge."),
         boolean("show-managed-fields", "Compare metadata.managedFields too."),

@@ -55,7 +55,10 @@ class Results:
         name = f"{info.mapping.gvr.qualified} {json.dumps(info.name)}"
         if error.reason == "Invalid":
             self.reasons.append(
-                (f"{name} was not valid", [f"{c.get('field', '')}: {c.get('message', '')}" for c in error.causes])
+                (
+                    f"{name} was not valid",
+                    [f"{c.get('field', '')}: {c.get('message', '')}" for c in error.causes],
+                )
             )
             return f"error: {name} is invalid"
         if error.reason == "NotFound":
@@ -78,7 +81,9 @@ class Session:
 
     def run(self) -> int:
         """Open, save, open again: until everything is taken or the user gives up."""
-        managed = {uid_of(i.object or {}): metadata_of(i.object or {}).pop("managedFields", None) for i in self.infos}
+        managed = {
+            uid_of(i.object or {}): metadata_of(i.object or {}).pop("managedFields", None) for i in self.infos
+        }
         original = self._text()
         edited, failed = "", False
         while True:
@@ -118,7 +123,11 @@ class Session:
         whole: JSONObject = objects[0]
         if len(objects) != 1:
             whole = {"apiVersion": "v1", "items": objects, "kind": "List", "metadata": {}}
-        return json.dumps(whole, indent=4, sort_keys=True, ensure_ascii=False) + "\n" if self.json else dump(whole)
+        return (
+            json.dumps(whole, indent=4, sort_keys=True, ensure_ascii=False) + "\n"
+            if self.json
+            else dump(whole)
+        )
 
     def _edit(self, text: str) -> tuple[str, Path]:
         if self.context.flags.is_set("windows-line-endings"):
@@ -155,7 +164,9 @@ class Session:
         for obj in self._edited_objects(edited):
             info = by_uid.get(uid_of(obj))
             if info is None:
-                raise self._kept(CLIError("no original object found for the edited one: its uid was changed"), self.file)
+                raise self._kept(
+                    CLIError("no original object found for the edited one: its uid was changed"), self.file
+                )
             namespace = metadata_of(obj).get("namespace", "")
             if info.mapping.namespaced and namespace and namespace != info.namespace:
                 raise self._kept(CLIError(_namespace_text(namespace, info.namespace)), self.file)

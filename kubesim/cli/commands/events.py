@@ -67,7 +67,9 @@ def _selector(context: Context) -> str:
 
 
 def _time(event: JSONObject) -> str:
-    return str(dig(event, "series", "lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime") or "")
+    return str(
+        dig(event, "series", "lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime") or ""
+    )
 
 
 def _print(context: Context, items: Sequence[JSONObject], *, heading: bool) -> None:

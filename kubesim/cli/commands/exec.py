@@ -67,7 +67,12 @@ kubesim exec web -c sidecar -- cat /etc/hosts""",
     flags=(
         Flag("container", "The container; without it, the first one.", "c"),
         Flag("filename", "File that names the object.", "f", "slice"),
-        Flag("pod-running-timeout", "How long to wait for the Pod.", kind="duration", default=timedelta(minutes=1)),
+        Flag(
+            "pod-running-timeout",
+            "How long to wait for the Pod.",
+            kind="duration",
+            default=timedelta(minutes=1),
+        ),
         boolean("quiet", "Print only what the command prints.", "q"),
         boolean("stdin", "Give the command our standard input.", "i"),
         boolean("tty", "Standard input is a terminal.", "t"),

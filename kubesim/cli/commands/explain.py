@@ -134,7 +134,9 @@ def _wrapped_line(limit: int, line: str) -> str:
             continue
         if word:
             # A word that is too long for any line does not begin a new one.
-            if width + len(spaces) + len(word) > limit and (len(word) < limit or _breaks(limit, width, spaces, word)):
+            if width + len(spaces) + len(word) > limit and (
+                len(word) < limit or _breaks(limit, width, spaces, word)
+            ):
                 made += "\n" + word
                 width = len(word)
             else:

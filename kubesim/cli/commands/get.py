@@ -19,7 +19,9 @@ from kubesim.cli.flags import Flag, boolean
 from kubesim.cli.printers import GET, as_list, get_printer, print_options
 from kubesim.util.jsontypes import JSONObject
 
-TABLE = f"application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,{JSON}"
+TABLE = (
+    f"application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,{JSON}"
+)
 
 
 def run(context: Context) -> int:
@@ -167,9 +169,6 @@ def _validate(context: Context) -> None:
         raise CLIError("--output-watch-events option can only be used with --watch or --watch-only")
 
 
-
-
-
 COMMAND = Command(
     name="get",
     use="get [(-o|--output=)json|yaml|name|go-template|go-template-file|template|templatefile|jsonpath|"
@@ -196,7 +195,9 @@ kubesim get svc web -o jsonpath='{.spec.clusterIP}'
 # Everywhere
 kubesim get pods -A""",
     flags=(
-        boolean("allow-missing-template-keys", "A missing field in a template is not an error.", default=True),
+        boolean(
+            "allow-missing-template-keys", "A missing field in a template is not an error.", default=True
+        ),
         boolean("ignore-not-found", "What is not there is no failure."),
         Flag("label-columns", "Labels to show as columns.", "L", "slice"),
         boolean("no-headers", "Print no headings."),

@@ -209,7 +209,9 @@ def _has_ended(context: Context, source: Source) -> bool:
         pod = context.session.client.get(PODS, name_of(source.pod), namespace_of(source.pod))
     except StatusError:
         return True
-    statuses = [s for k in ("containerStatuses", "initContainerStatuses") for s in dig(pod, "status", k, default=[])]
+    statuses = [
+        s for k in ("containerStatuses", "initContainerStatuses") for s in dig(pod, "status", k, default=[])
+    ]
     status = next((s for s in statuses if s.get("name") == source.container), {})
     return dig(status, "state", "terminated") is not None
 
@@ -237,7 +239,12 @@ kubesim logs -l app=web --tail=3 --prefix""",
         boolean("insecure-skip-tls-verify-backend", "Accepted for compatibility."),
         Flag("limit-bytes", "Print at most so many bytes.", kind="int"),
         Flag("max-log-requests", "How many logs to follow at once.", kind="int", default=5),
-        Flag("pod-running-timeout", "How long to wait for a Pod.", kind="duration", default=timedelta(seconds=20)),
+        Flag(
+            "pod-running-timeout",
+            "How long to wait for a Pod.",
+            kind="duration",
+            default=timedelta(seconds=20),
+        ),
         boolean("prefix", "Put the source before each line."),
         boolean("previous", "The log of the run before this one.", "p"),
         Flag("since", "Only lines newer than this, such as 5s or 2m.", kind="duration"),

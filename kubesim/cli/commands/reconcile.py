@@ -18,11 +18,15 @@ def reconcile(
     context: typer.Context,
     controllers: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[CONTROLLER]...", help="The controllers to run; without any, all.", show_default=False),
+        typer.Argument(
+            metavar="[CONTROLLER]...", help="The controllers to run; without any, all.", show_default=False
+        ),
     ] = None,
     *,
     step: Annotated[bool, typer.Option("--step", help="Stop after the first thing that is done.")] = False,
-    names: Annotated[bool, typer.Option("--list", help="List the controllers, in the order in which they run.")] = False,
+    names: Annotated[
+        bool, typer.Option("--list", help="List the controllers, in the order in which they run.")
+    ] = False,
 ) -> None:
     """Run controllers until nothing is left to do, and print what each one did and why.
 

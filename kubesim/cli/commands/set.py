@@ -110,7 +110,9 @@ def _change_all(
     return 0
 
 
-def _send(context: Context, info: Info, before: JSONObject, after: JSONObject, options: WriteOptions) -> JSONObject:
+def _send(
+    context: Context, info: Info, before: JSONObject, after: JSONObject, options: WriteOptions
+) -> JSONObject:
     patch = create_two_way_patch(before, after, context.session.node(info.mapping.gvk))
     answer = context.session.client.request(
         "PATCH", info.path, query=options.query, body=patch, content_type=STRATEGIC_MERGE_PATCH
@@ -134,7 +136,9 @@ def _spec(info: Info, obj: JSONObject) -> JSONObject:
     found = pod_spec_of(obj)
     if found is None:
         name = f"{info.mapping.gvr.resource}/{info.name}"
-        raise CLIError(f"error: {name} the object is not a pod or does not have a pod template: {info.mapping.gvk}\n")
+        raise CLIError(
+            f"error: {name} the object is not a pod or does not have a pod template: {info.mapping.gvk}\n"
+        )
     return found
 
 
@@ -167,7 +171,9 @@ def _image(context: Context) -> int:
                 container["image"] = image
 
     infos = _infos(context, resources)
-    _change_all(context, infos, options, change, "image updated", "failed to patch image update to pod template")
+    _change_all(
+        context, infos, options, change, "image updated", "failed to patch image update to pod template"
+    )
     failure = collected([CLIError(f'error: unable to find container named "{name}"') for name in missing])
     if failure:
         raise failure
@@ -282,7 +288,9 @@ def _split_env(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         if argument == "-" or _PAIR.match(argument) or (argument.endswith("-") and len(argument) > 1):
             words.append(argument)
         elif words:
-            raise CLIError(f"all resources must be specified before environment changes: {' '.join(arguments)}")
+            raise CLIError(
+                f"all resources must be specified before environment changes: {' '.join(arguments)}"
+            )
         else:
             resources.append(argument)
     return resources, words
@@ -306,7 +314,9 @@ def _parse_env(context: Context, words: Sequence[str]) -> tuple[list[JSONObject]
             raise CLIError(f"unknown environment expression: {word}")
     both = [v["name"] for v in new if v["name"] in removed]
     if both:
-        raise CLIError(f"can not both modify and remove an environment variable in the same command: {both[0]}")
+        raise CLIError(
+            f"can not both modify and remove an environment variable in the same command: {both[0]}"
+        )
     return new, removed
 
 
@@ -328,7 +338,9 @@ def _from_resource(context: Context, word: str) -> list[JSONObject]:
     return found
 
 
-def _update_env(container: JSONObject, new: Sequence[JSONObject], removed: Sequence[str], *, overwrite: bool) -> None:
+def _update_env(
+    container: JSONObject, new: Sequence[JSONObject], removed: Sequence[str], *, overwrite: bool
+) -> None:
     held: list[JSONObject] = [v for v in container.get("env") or [] if v.get("name") not in removed]
     by_name = {v.get("name"): v for v in held}
     for variable in new:
@@ -396,7 +408,9 @@ def _resources(context: Context) -> int:
     flags = context.flags
     options = _check(context, context.args)
     if not flags.text("limits") and not flags.text("requests"):
-        raise CLIError("you must specify an update to requests or limits (in the form of --requests/--limits)")
+        raise CLIError(
+            "you must specify an update to requests or limits (in the form of --requests/--limits)"
+        )
     wanted = {key: _quantities(flags.text(key)) for key in ("limits", "requests")}
 
     def change(info: Info, obj: JSONObject) -> None:
@@ -445,7 +459,9 @@ def _service_account(context: Context) -> int:
         spec["serviceAccount"] = name
 
     failure = "failed to patch ServiceAccountName"
-    return _change_all(context, _infos(context, resources), options, change, "serviceaccount updated", failure)
+    return _change_all(
+        context, _infos(context, resources), options, change, "serviceaccount updated", failure
+    )
 
 
 def _subject(context: Context) -> int:
@@ -453,7 +469,9 @@ def _subject(context: Context) -> int:
     options = _check(context, context.args)
     subjects: list[JSONObject] = []
     for kind, key in (("User", "user"), ("Group", "group")):
-        subjects += [{"kind": kind, "apiGroup": "rbac.authorization.k8s.io", "name": n} for n in flags.texts(key)]
+        subjects += [
+            {"kind": kind, "apiGroup": "rbac.authorization.k8s.io", "name": n} for n in flags.texts(key)
+        ]
     for word in flags.texts("serviceaccount"):
         namespace, _, name = word.partition(":")
         if not namespace or not name:

@@ -11,8 +11,8 @@ from kubesim.cli.errors import CLIError
 from kubesim.cli.own import application, run_application
 from kubesim.cli.printers.tabwriter import Tabwriter
 from kubesim.cluster.config import ConfigError
-from kubesim.cluster.open import parse_config
 from kubesim.cluster.home import DEFAULT_SIM, HomeError
+from kubesim.cluster.open import parse_config
 from kubesim.storage.interface import StorageError
 
 app = application("sim", "Create, list, choose, reset and delete simulated clusters.")

@@ -57,7 +57,7 @@ def _size(value: str) -> int:
 
 
 def namespace(page: Page, obj: JSONObject) -> None:
-    """describeNamespace."""
+    """DescribeNamespace."""
     page.line(0, "Name:", name_of(obj))
     page.labels("Labels", labels_of(obj))
     page.annotations(obj)
@@ -106,7 +106,7 @@ def _scopes(page: Page, quota: JSONObject, *, level: int, bullet: str) -> None:
 
 
 def resource_quota(page: Page, obj: JSONObject) -> None:
-    """describeQuota."""
+    """DescribeQuota."""
     page.line(0, "Name:", name_of(obj))
     page.line(0, "Namespace:", namespace_of(obj))
     _scopes(page, obj, level=0, bullet=" * ")
@@ -132,7 +132,7 @@ def _limit_ranges(page: Page, ranges: Sequence[JSONObject]) -> None:
 
 
 def limit_range(page: Page, obj: JSONObject) -> None:
-    """describeLimitRange."""
+    """DescribeLimitRange."""
     page.line(0, "Name:", name_of(obj))
     page.line(0, "Namespace:", namespace_of(obj))
     page.write(0, _RANGE_HEAD)

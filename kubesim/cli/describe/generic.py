@@ -21,7 +21,7 @@ _PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|-+")
 
 
 def generic(page: Page, obj: JSONObject) -> None:
-    """genericDescriber."""
+    """GenericDescriber."""
     page.line(0, "Name:", name_of(obj))
     page.line(0, "Namespace:", namespace_of(obj))
     page.labels("Labels", labels_of(obj))

@@ -14,7 +14,7 @@ SHOWN = 3
 
 
 def service(page: Page, obj: JSONObject) -> None:
-    """describeService."""
+    """DescribeService."""
     spec: JSONObject = obj.get("spec") or {}
     slices = page.client.list(
         SLICES, namespace_of(obj), label_selector=f"kubernetes.io/service-name={name_of(obj)}"
@@ -112,7 +112,7 @@ def _joined(address: str, port: int) -> str:
 
 
 def endpoints(page: Page, obj: JSONObject) -> None:
-    """describeEndpoints."""
+    """DescribeEndpoints."""
     page.head(obj)
     page.write(0, "Subsets:\n")
     for subset in obj.get("subsets") or []:

@@ -32,7 +32,7 @@ Amounts = dict[str, Fraction]
 
 
 def node(page: Page, obj: JSONObject) -> None:
-    """describeNode."""
+    """DescribeNode."""
     spec: JSONObject = obj.get("spec") or {}
     status: JSONObject = obj.get("status") or {}
     page.line(0, "Name:", name_of(obj))

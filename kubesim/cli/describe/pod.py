@@ -14,7 +14,7 @@ MIRROR = "kubernetes.io/config.mirror"
 
 
 def pod(page: Page, obj: JSONObject) -> None:
-    """describePod."""
+    """DescribePod."""
     spec: JSONObject = obj.get("spec") or {}
     status: JSONObject = obj.get("status") or {}
     page.line(0, "Name:", name_of(obj))
