@@ -261,7 +261,7 @@ class _Settle:
             with self._clock.at(due):
                 self._fire(due)
                 self._work_off()
-        if not self._stopped:
+        if before and not self._stopped:
             self._worked.clear()
             self._deliver(before)
             self._work_off()

@@ -65,13 +65,20 @@ class SelectorIndex(Generic[Key]):
         ]
 
 
-def rarest_pairs(selectors: Iterable[Labels]) -> list[tuple[str, str]]:
-    """For each selector the one of its labels that the fewest selectors name: a set of labels to look
-    objects up by.
+def pairs_to_look_up(selectors: Iterable[Labels]) -> list[tuple[str, str]]:
+    """Labels of which every selector has at least one, to look objects up by: as few and as telling ones as
+    can be guessed.
+
+    A selector of one label needs that one; another takes one that is needed anyway, else the one that the
+    fewest selectors name.
     """
-    listed = [s for s in selectors if s]
+    listed = sorted((s for s in selectors if s), key=len)
     uses: dict[tuple[str, str], int] = {}
     for selector in listed:
         for pair in selector.items():
             uses[pair] = uses.get(pair, 0) + 1
-    return list(dict.fromkeys(min(s.items(), key=uses.__getitem__) for s in listed))
+    chosen: dict[tuple[str, str], None] = {}
+    for selector in listed:
+        if chosen.keys().isdisjoint(selector.items()):
+            chosen[min(selector.items(), key=uses.__getitem__)] = None
+    return list(chosen)

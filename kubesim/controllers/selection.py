@@ -18,7 +18,7 @@ from kubesim.apis.serviceselectors import INDEX, entries_selecting
 from kubesim.client.client import Client
 from kubesim.client.lister import by_index, by_names, get_or_none, items
 from kubesim.client.resources import NODES, PODS, SERVICES
-from kubesim.controllers.matching import SelectorIndex, match_all, rarest_pairs
+from kubesim.controllers.matching import SelectorIndex, match_all, pairs_to_look_up
 from kubesim.util.jsontypes import JSONObject
 
 _ALIVE = ("Pod", "Service", "Node")
@@ -141,7 +141,7 @@ class ServiceView:
             return
         if not asked:
             return
-        pairs = [f"{k}={v}" for k, v in rarest_pairs(asked.values())]
+        pairs = [f"{k}={v}" for k, v in pairs_to_look_up(asked.values())]
         pods = by_index(self._client, PODS, namespace, "label", pairs)
         matches = match_all(asked, [labels_of(p) for p in pods])
         for key, positions in matches.items():
