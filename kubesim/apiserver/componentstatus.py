@@ -7,8 +7,8 @@ from typing import Final
 from kubesim.apimachinery import errors
 from kubesim.util.jsontypes import JSONObject
 
-# The parts that upstream asks for their health, and what a healthy one says.
-COMPONENTS: Final = {"controller-manager": "ok", "scheduler": "ok", "etcd-0": "ok"}
+# The parts, in the order in which upstream lists them, and what a healthy one says.
+COMPONENTS: Final = {"scheduler": "ok", "controller-manager": "ok", "etcd-0": "ok"}
 
 
 def component_statuses() -> JSONObject:

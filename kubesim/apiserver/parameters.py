@@ -36,7 +36,7 @@ def write_options(
     *,
     dry_run: Sequence[str] = (),
 ) -> WriteOptions:
-    """The options of a write. `kind` is `CreateOptions` and the like, for what is refused: StatusError 422."""
+    """The options of a write. `kind` is `CreateOptions` and the like, for what is refused (StatusError 422)."""
     query = request.query
     asked = [*query.get("dryRun", ()), *dry_run] if query or dry_run else []
     if not asked and not query:

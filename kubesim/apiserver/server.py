@@ -88,6 +88,9 @@ class APIServer:
             response = Response(error.code, error.status, dict(JSON_TYPE))
             if seconds := (error.status.get("details") or {}).get("retryAfterSeconds"):
                 response.headers["retry-after"] = str(seconds)
+        except RecursionError:
+            refused = errors.bad_request("exceeded max depth")
+            response = Response(refused.code, refused.status, dict(JSON_TYPE))
         except StorageError as error:
             failure = errors.internal_error(str(error))
             response = Response(failure.code, failure.status, dict(JSON_TYPE))

@@ -113,7 +113,8 @@ class Subresources:
 
     def _connect(self, call: Call, store: Store) -> Response:
         info = call.info
-        obj = store.get(info.namespace if store.resource.namespaced else "", info.name)
+        name = proxied_name(info.name) if info.subresource == "proxy" else info.name
+        obj = store.get(info.namespace if store.resource.namespaced else "", name)
         if self.runtime is None:
             raise errors.status_error(503, "ServiceUnavailable", "no kubelet is running", details=False)
         return self.runtime.connect(obj, info.subresource, info.rest, call.request)
@@ -200,3 +201,9 @@ class Subresources:
     def _decode(self, call: Call, gvk: GroupVersionKind, options: WriteOptions) -> JSONObject:
         body = call.body(gvk.kind)
         return decode_body(self._schema, gvk, body, validation=options.field_validation, warn=options.warn)
+
+
+def proxied_name(text: str) -> str:
+    """The name in `NAME`, `NAME:PORT` or `SCHEME:NAME:PORT`: net.SplitSchemeNamePort."""
+    parts = text.split(":")
+    return parts[1] if len(parts) == 3 else parts[0]

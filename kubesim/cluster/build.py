@@ -109,7 +109,9 @@ class Cluster:
 
     @cached_property
     def pods(self) -> PodServer:
-        """The kubelets' server: logs of containers, commands in them. Raises RuntimeError in a cluster that runs nothing."""
+        """The kubelets' server: logs of containers, commands in them. Raises RuntimeError in a cluster that
+        runs nothing.
+        """
         from kubesim.kubelet.server import PodServer
 
         if self.runtime is None:

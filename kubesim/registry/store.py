@@ -44,6 +44,8 @@ from kubesim.util.ids import Identities
 from kubesim.util.jsontypes import JSONObject, decode, encode
 
 MAX_NAME_ATTEMPTS: Final = 8
+MAX_OBJECT: Final = 3 * 1024 * 1024
+"""As much as a request may hold; what comes in process is measured here."""
 
 # Kinds whose deletion answers with the object: ReturnDeletedObject in pkg/registry. The others answer with a
 # Status.
@@ -71,7 +73,7 @@ class UpdateStrategy:
     """How one endpoint of a resource (itself, /status, …) changes objects.
 
     `prepare(new, old)` carries over what this endpoint may not change; `validate(new, old)` finds what is
-    wrong.
+    wrong. `records` says whether the write is noted in managedFields.
     """
 
     prepare: Callable[[JSONObject, JSONObject], None]
@@ -80,6 +82,7 @@ class UpdateStrategy:
     allocates: bool = False
     may_create: bool = False
     subresource: str = ""
+    records: bool = True
 
 
 class Store(Reading):
@@ -218,6 +221,7 @@ class Store(Reading):
             row = tx.get(self.key(namespace, name))
             if row is None:
                 return self._create_on_update(tx, obj, namespace, name, options, strategy), True
+            self._check_uid(metadata.get("uid"), row, name)
             return self._update(tx, obj, row, options, strategy), False
 
     def _create_on_update(
@@ -289,15 +293,13 @@ class Store(Reading):
     def _update(
         self, tx: Transaction, new: JSONObject, row: Row, options: WriteOptions, strategy: UpdateStrategy
     ) -> JSONObject:
-        resource = self.resource
         old = self.load(row)
         metadata, before = new["metadata"], old["metadata"]
         name, namespace = before["name"], before.get("namespace") or ""
-        if metadata.get("uid") and metadata["uid"] != before.get("uid"):
-            raise objectmeta.uid_mismatch(resource, name, metadata["uid"], before.get("uid", ""), row.key)
         if text := objectmeta.dedup_owner_references(metadata):
             options.warn(text)
-        self._record(new, old, strategy.subresource, options)
+        if strategy.records:
+            self._record(new, old, strategy.subresource, options)
         attributes = self._attributes(
             UPDATE, namespace, name, options, obj=new, old=old, subresource=strategy.subresource
         )
@@ -311,8 +313,13 @@ class Store(Reading):
             options.warn(text)
         self._admission.validate(attributes, self._reader)
         if should_delete_during_update(new, old):
-            return self._finish_deletion(tx, new, row)
+            return self._finish_deletion(tx, new, row, options)
         return self._replace(tx, new, row, options)
+
+    def _check_uid(self, wanted: str | None, row: Row, name: str) -> None:
+        """A PUT that names a uid means that object: rest.UpdatedObjectInfo.Preconditions."""
+        if wanted and wanted != (found := self.load(row)["metadata"].get("uid", "")):
+            raise objectmeta.uid_mismatch(self.resource, name, wanted, found, row.key)
 
     def _check_version(self, metadata: JSONObject, row: Row, name: str) -> None:
         """The update must be based on what is there, or on nothing where the kind allows that."""
@@ -396,14 +403,16 @@ class Store(Reading):
             if finalizers or preparation.grace_period_seconds > 0:
                 return obj, False
             row = self._existing(tx, namespace, metadata["name"])
-        return self._deleted(self._finish_deletion(tx, self.load(row), row)), True
+        return self._deleted(self._finish_deletion(tx, self.load(row), row, options)), True
 
-    def _finish_deletion(self, tx: Transaction, obj: JSONObject, row: Row) -> JSONObject:
+    def _finish_deletion(
+        self, tx: Transaction, obj: JSONObject, row: Row, options: WriteOptions
+    ) -> JSONObject:
         """Take the object out of the store. The answer has its last state, and the revision of its end."""
         made, value, _ = self._encoded(obj)
         revision = tx.delete(row.key, row.revision, value)
         self._hooks.release(tx, obj)
-        return self._stamped(made, revision)
+        return self._stamped(made, row.revision if options.dry_run else revision)
 
     def _deleted(self, obj: JSONObject) -> JSONObject:
         """What a deletion answers: store.go finalizeDelete."""
@@ -500,7 +509,13 @@ class Store(Reading):
         stored = self._stored_as
         obj["metadata"].pop("resourceVersion", None)
         made = self.schema.encode(stored.gvk, obj)
-        return made, encode(made), indexes_of(stored, made)
+        try:
+            value = encode(made)
+        except TypeError:  # deeper than any encoder goes
+            raise errors.bad_request("exceeded max depth") from None
+        if len(value) > MAX_OBJECT:
+            raise errors.request_entity_too_large(f"Request entity too large: limit is {MAX_OBJECT}")
+        return made, value, indexes_of(stored, made)
 
 
 def _no_warnings(new: JSONObject, old: JSONObject | None) -> list[str]:

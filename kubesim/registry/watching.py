@@ -43,6 +43,7 @@ class Watch:
         timeout = options.timeout_seconds
         self._left = MIN_TIMEOUT if timeout is None else timeout
         self._since_bookmark = 0.0
+        self._last_is_due = self._left > BOOKMARK_BEFORE_END
 
     def events(self) -> Iterator[WatchEvent]:
         """Everything, until the time is up."""
@@ -115,10 +116,13 @@ class Watch:
         return None
 
     def _bookmark_is_due(self) -> bool:
+        """Once a minute, and shortly before the end: newTimeBucketWatchers in the watch cache."""
         if not self._options.bookmarks:
             return False
-        ending = self._options.timeout_seconds is not None and self._left <= 0
-        return ending or self._since_bookmark >= BOOKMARK_INTERVAL
+        if self._last_is_due and self._left <= BOOKMARK_BEFORE_END:
+            self._last_is_due = False
+            return True
+        return self._since_bookmark >= BOOKMARK_INTERVAL
 
     def _bookmark(self, revision: int, *, initial: bool = False) -> WatchEvent:
         self._since_bookmark = 0.0

@@ -35,7 +35,7 @@ def bind(
         status["conditions"] = _scheduled(status.get("conditions") or [], now)
         return pod
 
-    strategy = UpdateStrategy(prepare=_nothing, validate=_valid, subresource="binding")
+    strategy = UpdateStrategy(prepare=_nothing, validate=_valid, subresource="binding", records=False)
     pods.modify(name, assign, namespace=namespace, options=options, strategy=strategy)
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 

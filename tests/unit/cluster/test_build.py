@@ -1,0 +1,161 @@
+"""A cluster comes into being once, complete, and the same each time with a seed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.cluster import START, make_cluster
+
+from kubesim.apimachinery.gvk import GroupVersionResource
+from kubesim.client.resources import (
+    CONFIG_MAPS,
+    ENDPOINT_SLICES,
+    ENDPOINTS,
+    NAMESPACES,
+    NODES,
+    SERVICE_ACCOUNTS,
+    SERVICES,
+)
+from kubesim.cluster.build import Cluster, build
+from kubesim.cluster.config import ClusterConfig, ConfigError, decode_config
+from kubesim.storage.memory import MemoryStorage
+from kubesim.storage.sql import SQLStorage
+from kubesim.util.clock import FrozenClock
+
+
+def names(cluster: Cluster, gvr: GroupVersionResource, namespace: str = "") -> list[str]:
+    return [o["metadata"]["name"] for o in cluster.client.list(gvr, namespace)["items"]]
+
+
+def test_a_new_cluster_has_what_every_cluster_has() -> None:
+    cluster = make_cluster(nodes=2)
+    assert names(cluster, NAMESPACES) == ["default", "kube-node-lease", "kube-public", "kube-system"]
+    assert names(cluster, NODES) == ["node-1", "node-2"]
+    assert (
+        names(cluster, SERVICES)
+        == names(cluster, ENDPOINTS)
+        == names(cluster, ENDPOINT_SLICES)
+        == ["kubernetes"]
+    )
+    service = cluster.client.get(SERVICES, "kubernetes", "default")
+    assert service["spec"]["clusterIP"] == "10.96.0.1"
+    assert service["metadata"]["labels"] == {"component": "apiserver", "provider": "kubernetes"}
+    subset = cluster.client.get(ENDPOINTS, "kubernetes", "default")["subsets"][0]
+    assert (subset["addresses"], subset["ports"][0]["port"]) == ([{"ip": "172.18.0.2"}], 6443)
+
+
+def test_the_controllers_add_accounts_and_certificates() -> None:
+    cluster = make_cluster(settle=True)
+    for namespace in ("default", "kube-node-lease", "kube-public", "kube-system"):
+        assert names(cluster, SERVICE_ACCOUNTS, namespace) == ["default"]
+        assert "kube-root-ca.crt" in names(cluster, CONFIG_MAPS, namespace)
+
+
+def test_nodes_are_ready_and_have_networks_of_their_own() -> None:
+    cluster = make_cluster(nodes=3)
+    nodes = cluster.client.list(NODES)["items"]
+    assert [n["spec"]["podCIDR"] for n in nodes] == ["10.244.0.0/24", "10.244.1.0/24", "10.244.2.0/24"]
+    addresses = [
+        next(a["address"] for a in n["status"]["addresses"] if a["type"] == "InternalIP") for n in nodes
+    ]
+    assert addresses == ["172.18.0.3", "172.18.0.4", "172.18.0.5"]
+    for node in nodes:
+        assert "taints" not in node["spec"]
+        conditions = {c["type"]: c["status"] for c in node["status"]["conditions"]}
+        assert conditions["Ready"] == "True"
+
+
+def test_a_cluster_that_is_there_is_opened_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "cluster.db"
+    first = make_cluster(SQLStorage(path), nodes=1, name="mine")
+    uid = first.client.get(NAMESPACES, "default")["metadata"]["uid"]
+    first.close()
+    second = build(ClusterConfig(nodes=5), SQLStorage(path), clock=FrozenClock(START))
+    assert (second.config.nodes, second.config.name, second.config.created) == (1, "mine", START)
+    assert second.client.get(NAMESPACES, "default")["metadata"]["uid"] == uid
+    second.close()
+
+
+def play(cluster: Cluster, name: str) -> None:
+    cluster.client.create(CONFIG_MAPS, {"metadata": {"generateName": f"{name}-"}}, "default")
+    ports = {"ports": [{"port": 80}]}
+    cluster.client.create(SERVICES, {"metadata": {"name": f"s-{name}"}, "spec": ports}, "default")
+    cluster.settle()
+
+
+def everything(cluster: Cluster) -> list[object]:
+    return [(e.type, e.object) for e in cluster.client.log(0)]
+
+
+def test_the_same_seed_makes_the_same_cluster() -> None:
+    clusters = [make_cluster(seed="7", settle=True) for _ in range(2)]
+    for cluster in clusters:
+        play(cluster, "a")
+    assert everything(clusters[0]) == everything(clusters[1])
+
+
+def test_another_seed_makes_another_cluster() -> None:
+    first, second = (make_cluster(seed=s).client.get(NAMESPACES, "default") for s in ("7", "8"))
+    assert first["metadata"]["uid"] != second["metadata"]["uid"]
+
+
+def test_the_same_seed_makes_the_same_cluster_over_several_processes(tmp_path: Path) -> None:
+    whole = make_cluster(SQLStorage(tmp_path / "whole.db"), seed="7", settle=True)
+    for name in ("a", "b", "c"):
+        play(whole, name)
+    expected = everything(whole)
+    whole.close()
+    pieces = make_cluster(SQLStorage(tmp_path / "pieces.db"), seed="7", settle=True)
+    for name in ("a", "b", "c"):
+        play(pieces, name)
+        pieces.close()
+        pieces = make_cluster(SQLStorage(tmp_path / "pieces.db"))
+    assert everything(pieces) == expected
+    pieces.close()
+
+
+def test_notes_keep_state() -> None:
+    cluster = make_cluster()
+    cluster.state.set("timers/a", b"1")
+    cluster.state.set("timers/b", b"2")
+    cluster.state.set("timers/a", None)
+    assert cluster.state.get("timers/a") is None
+    assert cluster.state.items("timers/") == {"timers/b": b"2"}
+
+
+def test_state_written_in_a_batch_is_part_of_it() -> None:
+    cluster = make_cluster()
+
+    def fail() -> None:
+        with cluster.client.batch():
+            cluster.state.set("x", b"1")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert cluster.state.get("x") is None
+
+
+def test_a_configuration_survives_being_kept() -> None:
+    config = ClusterConfig(name="x", seed="7", service_cidrs=("10.0.0.0/16", "fd00::/112"), frozen_at=START)
+    assert decode_config(config.encode()) == config
+
+
+BAD_CONFIGS = {
+    "nodes": ({"nodes": -1}, "the number of nodes must be between"),
+    "version": ({"kubernetes_version": "latest"}, "the Kubernetes version must be like 1.32"),
+    "service CIDR": ({"service_cidrs": ("10.0.0.1/16",)}, "bad service CIDR"),
+    "no service CIDR": ({"service_cidrs": ()}, "a cluster needs a service CIDR"),
+    "two of a kind": ({"service_cidrs": ("10.0.0.0/16", "10.1.0.0/16")}, "one of IPv4, one of IPv6"),
+    "a tiny service CIDR": ({"service_cidrs": ("10.0.0.0/30",)}, "too small"),
+    "pod CIDR": ({"pod_cidr": "10.244.0.0/28"}, "the pod CIDR must be IPv4"),
+    "too many nodes": ({"pod_cidr": "10.244.0.0/24", "nodes": 2}, "has no room for 2 nodes"),
+    "node ports": ({"node_port_range": (40000, 30000)}, "the node port range must lie"),
+}
+
+
+@pytest.mark.parametrize(("settings", "message"), BAD_CONFIGS.values(), ids=BAD_CONFIGS)
+def test_bad_configurations(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build(ClusterConfig(**settings), MemoryStorage())  # type: ignore[arg-type]
