@@ -105,7 +105,11 @@ class FlagSet:
     """The flags that one command takes."""
 
     def __init__(self, flags: Iterable[Flag]) -> None:
-        self.flags = list(flags)
+        # A command's own flag hides a global one of the same name, as `create rolebinding --user` does.
+        by_name: dict[str, Flag] = {}
+        for flag in flags:
+            by_name.setdefault(flag.name, flag)
+        self.flags = list(by_name.values())
         self._long = {f.name: f for f in self.flags}
         self._short = {f.short: f for f in self.flags if f.short}
 

@@ -59,8 +59,10 @@ def set_last_applied(obj: JSONObject) -> None:
 def metadata(
     name: str, *, labels: dict[str, str] | None = None, annotations: dict[str, str] | None = None
 ) -> JSONObject:
-    """ObjectMeta as a typed client writes it."""
-    found: JSONObject = {"creationTimestamp": None, "name": name}
+    """ObjectMeta as a typed client writes it; it leaves out an empty name."""
+    found: JSONObject = {"creationTimestamp": None}
+    if name:
+        found["name"] = name
     if labels:
         found["labels"] = labels
     if annotations:

@@ -25,7 +25,9 @@ def connect(session: Session) -> Transport:
     cluster = kubeconfig.entries(config, "clusters").get(
         flags.text("cluster") or str(context.get("cluster") or ""), {}
     )
-    user = kubeconfig.entries(config, "users").get(flags.text("user") or str(context.get("user") or ""), {})
+    named = flags.value("user")  # a list where `create rolebinding --user` hides the global flag
+    user_name = named if isinstance(named, str) and named else str(context.get("user") or "")
+    user = kubeconfig.entries(config, "users").get(user_name, {})
     server = flags.text("server") or str(cluster.get("server") or "http://localhost:8080")
     if "://" not in server:
         server = f"http://{server}"

@@ -176,20 +176,18 @@ def _qualified_kind(obj: JSONObject, target: Target) -> str:
     return f"{kind}.{target.resource.group}" if target.resource.group else kind
 
 
-def int32(context: Context, name: str) -> int:
+def int32(context: Context, name: str, short: str = "") -> int:
     """The value of a flag that holds 32 bits. Raises CLIError as for any flag that cannot be read."""
     value = context.flags.number(name)
     if INT32_MIN <= value <= INT32_MAX:
         return value
-    raise flag_error(
-        context, str(value), name, f"strconv.ParseInt: parsing {quote(str(value))}: value out of range"
-    )
+    reason = f"strconv.ParseInt: parsing {quote(str(value))}: value out of range"
+    raise flag_error(context, str(value), f"-{short}, --{name}" if short else f"--{name}", reason)
 
 
 def flag_error(context: Context, value: str, name: str, reason: str) -> UsageError:
     """The error for a flag's value that cannot be read; `name` is `-r, --replicas` or `--port`."""
-    named = name if name.startswith("-") else f"--{name}"
-    message = f"invalid argument {quote(value)} for {quote(named)} flag: {reason}"
+    message = f"invalid argument {quote(value)} for {quote(name)} flag: {reason}"
     return UsageError(f"{message}\nSee '{context.path} --help' for usage.")
 
 

@@ -51,6 +51,7 @@ def check_key_pair(certificate: bytes, key: bytes) -> None:
 _REASONS = {
     "KEY_VALUES_MISMATCH": "tls: private key does not match public key",
     "KEY_TYPE_MISMATCH": "tls: private key type does not match public key type",
+    "NO_CERTIFICATE_ASSIGNED": "tls: private key type does not match public key type",
 }
 
 

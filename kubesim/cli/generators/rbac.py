@@ -121,7 +121,7 @@ def _aggregation_labels(context: Context) -> dict[str, str]:
         for pair in filter(None, text.split(",")):
             key, equals, value = pair.partition("=")
             if not equals:
-                raise flag_error(context, text, "aggregation-rule", "malformed pair, expect string=string")
+                raise flag_error(context, text, "--aggregation-rule", "malformed pair, expect string=string")
             found[key.strip()] = value.strip()
     return found
 

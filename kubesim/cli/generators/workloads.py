@@ -15,7 +15,7 @@ def deployment_manifest(context: Context, name: str) -> JSONObject:
     """A Deployment with one container for each image; labels and selector are `app=NAME`."""
     images = context.flags.texts("image")
     command = context.args[1:]
-    port, replicas = int32(context, "port"), int32(context, "replicas")
+    port, replicas = int32(context, "port"), int32(context, "replicas", "r")
     if len(images) > 1 and command:
         raise CLIError("cannot specify multiple --image options and command")
     containers = [_container(_container_name(context, image), image, command) for image in images]
