@@ -15,11 +15,15 @@ from kubesim.util.jsontypes import JSONObject
 class Hooks(Protocol):
     """What happens around a write, in its transaction: what is raised undoes it."""
 
-    def allocate_create(self, tx: Transaction, obj: JSONObject) -> None:
-        """Take what a new object needs (addresses, ports), and write it into the object."""
+    def allocate_create(self, tx: Transaction, obj: JSONObject, *, dry_run: bool = False) -> None:
+        """Take what a new object needs (addresses, ports), and write it into the object; a dry run takes
+        none.
+        """
         ...
 
-    def allocate_update(self, tx: Transaction, new: JSONObject, old: JSONObject) -> None:
+    def allocate_update(
+        self, tx: Transaction, new: JSONObject, old: JSONObject, *, dry_run: bool = False
+    ) -> None:
         """Take what a changed object needs more, and give back what it needs no longer."""
         ...
 
@@ -35,10 +39,12 @@ class Hooks(Protocol):
 class NoHooks:
     """A kind that needs nothing."""
 
-    def allocate_create(self, tx: Transaction, obj: JSONObject) -> None:
+    def allocate_create(self, tx: Transaction, obj: JSONObject, *, dry_run: bool = False) -> None:
         """Nothing."""
 
-    def allocate_update(self, tx: Transaction, new: JSONObject, old: JSONObject) -> None:
+    def allocate_update(
+        self, tx: Transaction, new: JSONObject, old: JSONObject, *, dry_run: bool = False
+    ) -> None:
         """Nothing."""
 
     def release(self, tx: Transaction, obj: JSONObject) -> None:

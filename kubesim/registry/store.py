@@ -158,7 +158,7 @@ class Store(Reading):
         if resource.generation:
             metadata["generation"] = 1
         name = metadata.get("name") or ""
-        self._hooks.allocate_create(tx, obj)
+        self._hooks.allocate_create(tx, obj, dry_run=options.dry_run)
         resource.prepare_create(obj)
         self._refuse(objectmeta.creation_errors(resource, obj), name)
         for text in resource.warnings(obj, None):
@@ -306,7 +306,7 @@ class Store(Reading):
         self._admission.admit(attributes, self._reader)
         self._check_version(metadata, row, name)
         if strategy.allocates:
-            self._hooks.allocate_update(tx, new, old)
+            self._hooks.allocate_update(tx, new, old, dry_run=options.dry_run)
         self._prepare(new, old, strategy)
         self._refuse(objectmeta.update_errors(new, old) + strategy.validate(new, old), name)
         for text in (strategy.warnings or _no_warnings)(new, old):
