@@ -44,6 +44,7 @@ class Schema:
         self._names: list[str] = hot["names"]
         self._maps: dict[int, str] = hot["maps"]
         self._kinds: dict[tuple[str, str, str], int] = hot["kinds"]
+        self._types: Any = None
 
     def definition_of(self, gvk: GroupVersionKind) -> str | None:
         """The OpenAPI definition of a kind, such as `io.k8s.api.core.v1.Service`, or None."""
@@ -104,6 +105,10 @@ class Schema:
         return self._kinds[gvk.group, gvk.version, gvk.kind]
 
     def _go_types(self) -> Any:
-        from kubesim.apimachinery.schema.mistakes import GoTypes
+        """The names of Go's types, read from disk for the first object that is wrong."""
+        if self._types is None:
+            from kubesim.apimachinery.schema.mistakes import GoTypes
 
-        return GoTypes(self._names, load_tables(self.version, self.cache_dir, cold=True)["types"])
+            types = load_tables(self.version, self.cache_dir, cold=True)["types"]
+            self._types = GoTypes(self._names, types)
+        return self._types
