@@ -10,6 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
+from kubesim.util.gotext import quote
+
 
 class Path:
     """The place of a value in an object: `spec.ports[0].nodePort`, `metadata.labels[app]`."""
@@ -118,7 +120,7 @@ def _printed(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+        return quote(value)
     if isinstance(value, (int, float)):
         return str(value)
     if isinstance(value, list) and all(isinstance(v, str) for v in value):
@@ -169,5 +171,5 @@ def internal_error(path: Path, detail: str) -> FieldError:
 
 def not_supported(path: Path, value: Any, supported: list[str] | tuple[str, ...]) -> FieldError:
     """`supported` is printed in the order given; callers sort where Kubernetes sorts (almost everywhere)."""
-    detail = "supported values: " + ", ".join(json.dumps(s) for s in supported) if supported else ""
+    detail = "supported values: " + ", ".join(map(quote, supported)) if supported else ""
     return FieldError(NOT_SUPPORTED, str(path), value, detail)

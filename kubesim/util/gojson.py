@@ -70,21 +70,29 @@ def load_stream(data: bytes) -> Iterator[tuple[JSONValue, int, int]]:
 
     Raises GoJSONError where it comes to something else.
     """
-    at = 0
+    text = data.decode("utf-8", "replace")
+    at = place = 0  # in the text, and in the bytes
     while True:
-        while at < len(data) and data[at] in _SPACE:
+        start = at
+        while at < len(text) and text[at] in " \t\r\n":
             at += 1
-        if at == len(data):
+        place += at - start  # space is one byte each
+        if at == len(text):
             return
-        end, error = scan(data, at)
-        if error is not None:
-            raise error
-        try:
-            value = _DECODER.decode(data[at:end].decode("utf-8", "replace"))
-        except RecursionError:
-            raise GoJSONError("exceeded max depth", at + 1) from None
-        yield value, at, end
-        at = end
+        value, end = _next_value(text, at, data, place)
+        size = end - at if data.isascii() else len(text[at:end].encode("utf-8", "surrogatepass"))
+        yield value, place, place + size
+        at, place = end, place + size
+
+
+def _next_value(text: str, at: int, data: bytes, place: int) -> tuple[JSONValue, int]:
+    """The value that begins here, and where it ends in the text."""
+    try:
+        return _DECODER.raw_decode(text, at)
+    except RecursionError:
+        raise GoJSONError("exceeded max depth", place + 1) from None
+    except ValueError:
+        raise scan(data, place)[1] or GoJSONError("unexpected EOF") from None
 
 
 def scan(data: bytes, start: int = 0, *, whole: bool = False) -> tuple[int, GoJSONError | None]:

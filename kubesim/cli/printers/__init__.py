@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from kubesim.cli.errors import CLIError
@@ -49,7 +50,7 @@ class PrintOptions:
 
     `read_file` reads a file named by the user. `struct_order` says that the objects' fields stand in the
     order in which Go has them, and are to be printed so in JSON; objects from the server are printed in
-    alphabetical order.
+    alphabetical order. `now` is for ages of objects that come in no Table.
     """
 
     template: str = ""
@@ -65,6 +66,7 @@ class PrintOptions:
     sort_by: str = ""
     struct_order: bool = False
     read_file: Callable[[str], bytes] = field(default=_no_files)
+    now: Callable[[], datetime] | None = None
 
 
 def get_printer(output: str, options: PrintOptions, formats: Sequence[str] = GET) -> Printer:
@@ -201,6 +203,7 @@ def print_options(context: Context, *, struct_order: bool = False) -> PrintOptio
         sort_by=_text(flags, "sort-by"),
         struct_order=struct_order,
         read_file=lambda name: context.streams.path(name).read_bytes(),
+        now=context.session.now,
     )
 
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kubesim.apimachinery.labels import format_labels
-from kubesim.apimachinery.meta import labels_of, name_of, namespace_of
+from kubesim.apimachinery.meta import labels_of, metadata_of, name_of, namespace_of
 from kubesim.cli.printers import PrintOptions, get_printer
 from kubesim.cli.printers.tabwriter import Output, Tabwriter, table_writer
+from kubesim.util.durations import time_since
 from kubesim.util.gotext import sprint
 from kubesim.util.jsontypes import JSONObject
 
@@ -81,12 +82,16 @@ class TablePrinter:
         else:
             columns = [{"name": "Name", "type": "string", "format": "name"}, {"name": "Age"}]
             items = obj["items"] if isinstance(obj.get("items"), list) else [obj]
-            rows = [{"cells": [name_of(item), "<unknown>"], "object": item} for item in items]
+            rows = [{"cells": [name_of(item), self._age(item)], "object": item} for item in items]
         shown = _Decorated(columns, rows, options)
         if event_type:
             shown.prepend("Event", [_EVENTS.get(event_type, event_type)] * len(rows))
         shown.write(writer, wide=self._wide, heading=not (self._plain_done or options.no_headers))
         self._plain_done = True
+
+    def _age(self, obj: JSONObject) -> str:
+        now = self._options.now
+        return time_since(metadata_of(obj).get("creationTimestamp"), now()) if now else "<unknown>"
 
 
 class _Decorated:

@@ -89,7 +89,21 @@ def test_json_is_indented_by_four_and_escaped() -> None:
 
 def test_json_can_keep_the_order_of_fields() -> None:
     assert printed("json", DEPLOYMENT | {"a": 1}, struct_order=True).split() == (
-        ['{', '"apiVersion":', '"apps/v1",', '"kind":', '"Deployment",', '"metadata":', '{', '"name":', '"dep"', '},', '"a":', '1', '}']
+        [
+            "{",
+            '"apiVersion":',
+            '"apps/v1",',
+            '"kind":',
+            '"Deployment",',
+            '"metadata":',
+            "{",
+            '"name":',
+            '"dep"',
+            "},",
+            '"a":',
+            "1",
+            "}",
+        ]
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -170,6 +171,15 @@ def test_a_watch_can_say_what_happened() -> None:
     assert stream.getvalue() == "EVENT      NAME   STATUS    AGE\nADDED      a      Running   5s\n"
 
 
+def test_objects_that_come_in_no_table_show_name_and_age() -> None:
+    stream = io.StringIO()
+    printer = get_printer("", PrintOptions(now=lambda: datetime(2026, 1, 1, 1, tzinfo=UTC)))
+    metadata = {"name": "a", "namespace": "default", "creationTimestamp": "2026-01-01T00:00:00Z"}
+    printer.print_object({"kind": "Thing", "metadata": metadata}, stream)
+    printer.print_object({"kind": "Thing", "metadata": {"name": "b"}}, stream)
+    assert stream.getvalue() == "NAME   AGE\na      60m\nb     <unknown>\n"
+
+
 def names(found: dict[str, Any]) -> list[str]:
     return [r["cells"][0] for r in found["rows"]]
 
@@ -203,8 +213,10 @@ def test_lists_are_sorted_too() -> None:
         ("{.a", "sorting error: unclosed action"),
         (
             ".metadata",
-            ("Field {.metadata} in [][][]reflect.Value is an unsortable type: interface, err: unsortable type: "
-            "map[string]interface {}"),
+            (
+                "Field {.metadata} in [][][]reflect.Value is an unsortable type: interface, err: unsortable type: "
+                "map[string]interface {}"
+            ),
         ),
     ],
 )
