@@ -18,10 +18,10 @@ _TYPES = {"i": "integer", "b": "boolean", "": "string"}
 _ZERO: dict[str, Any] = {"integer": 0, "boolean": False, "string": ""}
 _DESCRIPTIONS = {
     "Name": (
-        "Name must be unique within a namespace. Is required when creating resources, although some"
-        " resources may allow a client to request the generation of an appropriate name automatically. Name is primarily"
-        " intended for creation idempotence and configuration definition. Cannot be updated. More info:"
-        " https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names"
+        "Name must be unique within a namespace. Is required when creating resources, although some resources"
+        " may allow a client to request the generation of an appropriate name automatically. Name is"
+        " primarily intended for creation idempotence and configuration definition. Cannot be updated. More"
+        " info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names"
     ),
     "Age": (
         "CreationTimestamp is a timestamp representing the server time when this object was created. It is"

@@ -51,6 +51,13 @@ def warnings_for_pod(new: JSONObject, old: JSONObject | None) -> list[str]:
     return list(_warnings(new, Path(), Path("spec"), Path("metadata"), template=False))
 
 
+def warnings_for_workload(new: JSONObject, old: JSONObject | None) -> list[str]:
+    """Warnings of the template in `spec.template`, for a new workload and for one whose spec has changed."""
+    if old is not None and new.get("spec") == old.get("spec"):
+        return []
+    return warnings_for_pod_template(dig(new, "spec", "template", default={}), Path("spec").child("template"))
+
+
 def warnings_for_pod_template(template: JSONObject, path: Path) -> list[str]:
     """Warnings of a workload's template, which stands at `path`."""
     return list(_warnings(template, path, path.child("spec"), path.child("metadata"), template=True))

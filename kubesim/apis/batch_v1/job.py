@@ -181,7 +181,7 @@ def _allow_scheduling(was: JSONObject, template: JSONObject) -> None:
 
 
 def warnings(new: JSONObject, old: JSONObject | None) -> list[str]:
-    from kubesim.apis.podtemplate_warnings import warnings_for_pod_template
+    from kubesim.apis.podtemplate_warnings import warnings_for_workload
 
     spec = new.get("spec") or {}
     found = []
@@ -191,7 +191,7 @@ def warnings(new: JSONObject, old: JSONObject | None) -> list[str]:
             "In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than "
             "10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail"
         )
-    return found + warnings_for_pod_template(spec.get("template") or {}, Path("spec").child("template"))
+    return found + warnings_for_workload(new, old)
 
 
 def fields(obj: JSONObject) -> dict[str, str]:

@@ -78,9 +78,9 @@ def validate_status_update(new: JSONObject, old: JSONObject) -> list[FieldError]
 
 
 def warnings(new: JSONObject, old: JSONObject | None) -> list[str]:
-    from kubesim.apis.podtemplate_warnings import warnings_for_pod_template
+    from kubesim.apis.podtemplate_warnings import warnings_for_workload
 
-    return warnings_for_pod_template(dig(new, "spec", "template", default={}), Path("spec").child("template"))
+    return warnings_for_workload(new, old)
 
 
 def fields(obj: JSONObject) -> dict[str, str]:
