@@ -88,7 +88,7 @@ def reconcilers(
                 client, clock=clock, recorder=events.recorder("node-controller"), state=state
             ),
             TaintEvictionController(
-                client, clock=clock, recorder=events.recorder("taint-eviction-controller")
+                client, clock=clock, recorder=events.recorder("taint-eviction-controller"), state=state
             ),
             PodGarbageCollector(client, clock=clock, state=state),
             EndpointsController(

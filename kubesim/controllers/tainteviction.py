@@ -6,7 +6,7 @@ Rules as in pkg/controller/tainteviction of Kubernetes 1.32.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from kubesim.apimachinery.errors import StatusError
 from kubesim.apimachinery.gvk import GroupVersionResource
@@ -19,8 +19,9 @@ from kubesim.client.lister import by_index, get_or_none
 from kubesim.client.reconcile import DONE, KeysOf, Result
 from kubesim.client.recorder import NORMAL, EventRecorder, object_reference
 from kubesim.client.resources import NODES, PODS
-from kubesim.util.clock import Clock, parse_time
+from kubesim.util.clock import Clock
 from kubesim.util.jsontypes import JSONObject
+from kubesim.util.state import StateStore
 
 
 class TaintEvictionController:
@@ -28,9 +29,10 @@ class TaintEvictionController:
 
     name = "taint-eviction-controller"
 
-    def __init__(self, client: Client, *, clock: Clock, recorder: EventRecorder) -> None:
+    def __init__(self, client: Client, *, clock: Clock, recorder: EventRecorder, state: StateStore) -> None:
         self._client = client
         self._clock = clock
+        self._state = state
         self._recorder = recorder
         self._tainted: dict[str, list[JSONObject]] = {}
         self.watches: Mapping[GroupVersionResource, KeysOf] = {NODES: self._node_changed, PODS: _pod_bound}
@@ -61,13 +63,16 @@ class TaintEvictionController:
         if node not in self._tainted:
             self.begin([key])
         taints = self._tainted[node]
+        note = f"controllers/tainteviction/{pod_key}"
         if not taints:
+            if self._state.get(note):
+                self._state.set(note, None)
             return DONE
         namespace, name = split_key(pod_key)
         pod = get_or_none(self._client, PODS, name, namespace)
         if pod is None or is_terminating(pod) or is_terminal(pod) or spec_of(pod).get("nodeName") != node:
             return DONE
-        wait = self._patience(pod, taints)
+        wait = self._wait(note, pod, taints)
         if wait is None:
             return DONE
         if wait > timedelta(0):
@@ -85,21 +90,32 @@ class TaintEvictionController:
                 raise
         return Result((f"deleted Pod {pod_key}: it does not tolerate the taints of its node",))
 
-    def _patience(self, pod: JSONObject, taints: Sequence[JSONObject]) -> timedelta | None:
-        """How long the Pod may stay yet; None for ever: GetMatchingTolerations and getMinTolerationTime."""
-        tolerations = spec_of(pod).get("tolerations") or []
-        shortest: timedelta | None = None
-        now = self._clock.now()
-        for taint in taints:
-            matching = [t for t in tolerations if tolerates(t, taint)]
-            if not matching:
-                return timedelta(0)
-            seconds = [t["tolerationSeconds"] for t in matching if t.get("tolerationSeconds") is not None]
-            if seconds:
-                since = parse_time(taint["timeAdded"]) if taint.get("timeAdded") else now
-                left = since + timedelta(seconds=max(0, min(seconds))) - now
-                shortest = left if shortest is None else min(shortest, left)
-        return shortest
+    def _wait(self, note: str, pod: JSONObject, taints: Sequence[JSONObject]) -> timedelta | None:
+        """How long the Pod may stay yet; None for ever. The time runs from when the taints were first
+        seen.
+        """
+        patience = _patience(pod, taints)
+        known = self._state.get(note)
+        if not patience:
+            if known:
+                self._state.set(note, None)
+            return patience
+        until = datetime.fromisoformat(known.decode()) if known else self._clock.now() + patience
+        left = until - self._clock.now()
+        self._state.set(note, until.isoformat().encode() if left > timedelta(0) else None)
+        return left
+
+
+def _patience(pod: JSONObject, taints: Sequence[JSONObject]) -> timedelta | None:
+    """The shortest time for which a Pod tolerates taints: GetMatchingTolerations and getMinTolerationTime."""
+    tolerations = spec_of(pod).get("tolerations") or []
+    times: list[int] = []
+    for taint in taints:
+        matching = [t for t in tolerations if tolerates(t, taint)]
+        if not matching:
+            return timedelta(0)
+        times += [t["tolerationSeconds"] for t in matching if t.get("tolerationSeconds") is not None]
+    return timedelta(seconds=max(0, min(times))) if times else None
 
 
 def _no_execute(node: JSONObject) -> list[JSONObject]:
