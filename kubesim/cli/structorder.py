@@ -1,7 +1,7 @@
 """The order in which Go's structs have the fields of objects: in it kubectl writes the objects it makes.
 
 What kubectl makes from flags, it holds in typed structs: `-o json` and the annotation of `--save-config` show
-the fields in the order of the struct (k8s.io/api, types.go), and only maps sorted by key. Objects here are
+the fields in the order of the struct (types.go of k8s.io/api), and only maps sorted by key. Objects here are
 dicts; `in_struct_order` gives them that order.
 """
 
@@ -11,80 +11,94 @@ from typing import Any
 
 from kubesim.util.jsontypes import JSONObject, JSONValue
 
-# One order for all structs: where two structs share fields, they have them in the same order. The lines go
-# from ObjectMeta over Service, workloads and Pods to the small kinds.
-_FIELDS = (
-    "kind apiVersion metadata immutable "
-    "name generateName namespace selfLink uid resourceVersion generation creationTimestamp deletionTimestamp "
-    "deletionGracePeriodSeconds labels annotations ownerReferences finalizers managedFields "
-    "manager operation time fieldsType fieldsV1 subresource "
-    "spec "
-    "schedule timeZone startingDeadlineSeconds concurrencyPolicy "
-    "replicas parallelism completions activeDeadlineSeconds podFailurePolicy successPolicy backoffLimit "
-    "backoffLimitPerIndex maxFailedIndexes "
-    "minAvailable ports selector manualSelector template ttlSecondsAfterFinished completionMode suspend "
-    "podReplacementPolicy managedBy jobTemplate successfulJobsHistoryLimit failedJobsHistoryLimit "
-    "maxUnavailable unhealthyPodEvictionPolicy "
-    "matchLabels matchExpressions key operator values "
-    "strategy "
-    "clusterIP clusterIPs "
-    "data stringData binaryData type "
-    "externalIPs sessionAffinity loadBalancerIP loadBalancerSourceRanges externalName externalTrafficPolicy "
-    "healthCheckNodePort publishNotReadyAddresses sessionAffinityConfig ipFamilies ipFamilyPolicy "
-    "allocateLoadBalancerNodePorts loadBalancerClass internalTrafficPolicy trafficDistribution "
-    "volumes initContainers containers ephemeralContainers "
-    "image command args workingDir "
-    "hostPort containerPort protocol appProtocol number port targetPort nodePort hostIP "
-    "envFrom env valueFrom resources limits requests claims volumeMounts volumeDevices "
-    "livenessProbe readinessProbe readOnly mountPath subPath mountPropagation items mode defaultMode "
-    "optional exec httpGet tcpSocket initialDelaySeconds timeoutSeconds periodSeconds successThreshold "
-    "failureThreshold startupProbe lifecycle terminationMessagePath terminationMessagePolicy "
-    "imagePullPolicy restartPolicy terminationGracePeriodSeconds dnsPolicy nodeSelector serviceAccountName serviceAccount "
-    "automountServiceAccountToken nodeName hostNetwork securityContext imagePullSecrets hostname subdomain "
-    "affinity schedulerName tolerations "
-    "minReadySeconds revisionHistoryLimit paused progressDeadlineSeconds rollingUpdate maxSurge "
-    "ingressClassName defaultBackend tls hosts secretName rules host http paths path pathType backend "
-    "service resource "
-    "hard scopes scopeSelector used "
-    "value globalDefault description preemptionPolicy "
-    "verbs apiGroups resourceNames nonResourceURLs aggregationRule clusterRoleSelectors subjects roleRef "
-    "apiGroup "
-    "audiences expirationSeconds boundObjectRef token expirationTimestamp "
-    "status phase observedGeneration disruptedPods disruptionsAllowed currentHealthy desiredHealthy "
-    "expectedPods loadBalancer conditions controller blockOwnerDeletion"
-)
-
 
 def _ranked(fields: str) -> dict[str, int]:
     return {name: position for position, name in enumerate(fields.split())}
 
 
-_RANK = _ranked(_FIELDS)
-# Structs that have shared fields in another order, by the field under which they stand.
+# One order in which the fields of all structs stand as in their own, but for those below: the structs of the
+# kinds that kubectl makes, sorted topologically.
+_RANK = _ranked(
+    "kind apiGroup replicas parallelism completions activeDeadlineSeconds podFailurePolicy successPolicy "
+    "backoffLimit backoffLimitPerIndex maxFailedIndexes schedule timeZone startingDeadlineSeconds "
+    "concurrencyPolicy manager operation apiVersion metadata spec secrets imagePullSecrets "
+    "automountServiceAccountToken immutable data binaryData stringData subjects roleRef name generateName "
+    "namespace selfLink uid resourceVersion generation creationTimestamp deletionTimestamp "
+    "deletionGracePeriodSeconds labels annotations ownerReferences finalizers managedFields image command "
+    "args workingDir time fieldsType fieldsV1 subresource phase clientIP loadBalancer ingress ip hostname "
+    "ipMode ports envFrom env hard scopes scopeSelector scopeName used medium sizeLimit key server "
+    "claimName fieldPath containerName operator value globalDefault description preemptionPolicy values "
+    "sources secret downwardAPI configMap serviceAccountToken clusterTrustBundle audience signerName "
+    "labelSelector namespaces topologyKey namespaceSelector matchLabelKeys mismatchLabelKeys matchLabels "
+    "matchExpressions matchFields driver reference pullPolicy hostPort containerPort protocol appProtocol "
+    "hostIP prefix configMapRef secretRef valueFrom limits requests claims request resourceName devicePath "
+    "exec httpGet tcpSocket grpc initialDelaySeconds timeoutSeconds periodSeconds successThreshold "
+    "failureThreshold terminationGracePeriodSeconds postStart preStop sleep seconds capabilities privileged "
+    "seLinuxOptions windowsOptions runAsUser runAsGroup runAsNonRoot readOnlyRootFilesystem "
+    "allowPrivilegeEscalation procMount add drop user role supplementalGroups supplementalGroupsPolicy "
+    "fsGroup sysctls fsGroupChangePolicy seccompProfile appArmorProfile seLinuxChangePolicy nodeAffinity "
+    "podAffinity podAntiAffinity requiredDuringSchedulingIgnoredDuringExecution "
+    "preferredDuringSchedulingIgnoredDuringExecution nodeSelectorTerms weight preference podAffinityTerm "
+    "effect tolerationSeconds hostnames nameservers searches options conditionType resourceClaimName "
+    "resourceClaimTemplateName action onExitCodes onPodConditions succeededIndexes succeededCount "
+    "ingressClassName defaultBackend tls rules aggregationRule number hosts secretName items defaultMode "
+    "optional paths minAvailable selector clusterIP clusterIPs manualSelector template strategy "
+    "minReadySeconds revisionHistoryLimit paused progressDeadlineSeconds ttlSecondsAfterFinished "
+    "completionMode suspend podReplacementPolicy managedBy jobTemplate successfulJobsHistoryLimit "
+    "failedJobsHistoryLimit maxUnavailable maxSurge unhealthyPodEvictionPolicy verbs apiGroups resources "
+    "resizePolicy restartPolicy volumeMounts volumeDevices livenessProbe readinessProbe startupProbe "
+    "lifecycle terminationMessagePath terminationMessagePolicy imagePullPolicy securityContext stdin "
+    "stdinOnce tty resourceNames nonResourceURLs clusterRoleSelectors audiences expirationSeconds path type "
+    "status conditions externalIPs sessionAffinity loadBalancerIP loadBalancerSourceRanges externalName "
+    "externalTrafficPolicy healthCheckNodePort publishNotReadyAddresses sessionAffinityConfig ipFamilies "
+    "ipFamilyPolicy allocateLoadBalancerNodePorts loadBalancerClass internalTrafficPolicy "
+    "trafficDistribution port targetPort nodePort readOnly fsType volumeAttributes nodePublishSecretRef "
+    "fieldRef resourceFieldRef mode configMapKeyRef secretKeyRef recursiveReadOnly mountPath subPath "
+    "mountPropagation subPathExpr host scheme httpHeaders service resource divisor level localhostProfile "
+    "rollingUpdate lastUpdateTime lastTransitionTime reason message http pathType backend boundObjectRef "
+    "token expirationTimestamp"
+)
+_POD_SPEC = _ranked(
+    "volumes initContainers containers ephemeralContainers restartPolicy terminationGracePeriodSeconds "
+    "activeDeadlineSeconds dnsPolicy nodeSelector serviceAccountName serviceAccount "
+    "automountServiceAccountToken nodeName hostNetwork hostPID hostIPC shareProcessNamespace "
+    "securityContext imagePullSecrets hostname subdomain affinity schedulerName tolerations hostAliases "
+    "priorityClassName priority dnsConfig readinessGates runtimeClassName enableServiceLinks "
+    "preemptionPolicy overhead topologySpreadConstraints setHostnameAsFQDN os hostUsers schedulingGates "
+    "resourceClaims resources"
+)
+# Structs that have fields in another order, by the field under which they stand.
 _EXCEPTIONS = {
-    "subjects": _ranked("kind apiGroup name namespace"),
     "roleRef": _ranked("apiGroup kind name"),
     "ownerReferences": _ranked("apiVersion kind name uid controller blockOwnerDeletion"),
-    "boundObjectRef": _ranked("kind apiVersion name uid"),
-    "rules": _ranked("verbs apiGroups resources resourceNames nonResourceURLs host http"),
-    "httpGet": _ranked("path port host scheme httpHeaders"),
+    "secrets": _ranked("kind namespace name uid apiVersion resourceVersion fieldPath"),
+    "topologySpreadConstraints": _ranked(
+        "maxSkew topologyKey whenUnsatisfiable labelSelector minDomains nodeAffinityPolicy nodeTaintsPolicy "
+        "matchLabelKeys"
+    ),
+    "status": _ranked(
+        "phase loadBalancer hard used observedGeneration replicas updatedReplicas readyReplicas "
+        "availableReplicas unavailableReplicas disruptedPods disruptionsAllowed currentHealthy "
+        "desiredHealthy expectedPods conditions collisionCount token expirationTimestamp"
+    ),
 }
-# Maps, whose keys Go sorts. `selector` is one in a Service alone.
 _MAPS = frozenset(
     (
-        "labels",
         "annotations",
+        "binaryData",
+        "data",
+        "disruptedPods",
+        "fieldsV1",
+        "hard",
+        "labels",
+        "limits",
         "matchLabels",
         "nodeSelector",
-        "data",
-        "binaryData",
-        "stringData",
-        "hard",
-        "used",
-        "limits",
+        "overhead",
         "requests",
-        "fieldsV1",
-        "disruptedPods",
+        "stringData",
+        "used",
+        "volumeAttributes",
     )
 )
 
@@ -99,10 +113,12 @@ def _ordered(field: str, value: JSONValue) -> Any:
         return [_ordered(field, item) for item in value]
     if not isinstance(value, dict):
         return value
-    selects_pods = field == "selector" and not {"matchLabels", "matchExpressions"} & value.keys()
-    if field in _MAPS or selects_pods:
+    # A Service's selector is a map, all others are LabelSelectors.
+    is_map = field == "selector" and not {"matchLabels", "matchExpressions"} & value.keys()
+    if is_map or field in _MAPS:
         return dict(sorted(value.items()))
-    return {key: _ordered(key, item) for key, item in _items(value, _EXCEPTIONS.get(field, _RANK))}
+    rank = _POD_SPEC if "containers" in value else _EXCEPTIONS.get(field, _RANK)
+    return {key: _ordered(key, item) for key, item in _items(value, rank)}
 
 
 def _items(value: JSONObject, rank: dict[str, int]) -> list[tuple[str, Any]]:
