@@ -429,7 +429,7 @@ class ContainerRuntime:
             )
 
     def _serve_declared_ports(self, container: _Container) -> None:
-        ports = [[p.protocol, p.port] for p in container.spec.ports] or [["TCP", 8080]]
+        ports = [[p.protocol, p.port] for p in container.spec.ports]
         entry = container.machine.processes[1]
         entry.service = {"application": "unknown", "ports": ports}
         entry.exit_on = [15, 2]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
@@ -123,7 +123,7 @@ class Image:
     shells: Mapping[str, str]
     """Shells by command name; the value is the flavour: dash, bash or busybox."""
     commands: Mapping[str, str]
-    """Simulated programs: the absolute path by name."""
+    """Simulated programs: the absolute path by the program's name."""
     packages: tuple[str, ...]
     directories: tuple[str, ...] = ()
     files: Mapping[str, ImageFile] = field(default_factory=dict)
@@ -265,7 +265,8 @@ def _commands(text: str, dropped: str) -> dict[str, str]:
         if word.endswith("/"):
             directory = word
         else:
-            found[word] = directory + word
+            file, _, program = word.partition("=")
+            found[program or file] = directory + file
     for word in dropped.split():
         found.pop(word, None)
     return found
@@ -331,11 +332,6 @@ def _refuse_unpullable(reference: Reference) -> None:
         raise ImagePullError(f"{failed}: {head}: dial tcp: lookup {host}: no such host")
     if reference.tag == _UNPULLABLE_TAG:
         raise ImagePullError(f"{failed}: {reference}: not found", code="NotFound")
-
-
-def merge_names(catalogue: Catalogue, names: Iterable[str]) -> list[Image]:
-    """The images of several names, each once, in order."""
-    return list({str(image.reference): image for image in map(catalogue.image, names)}.values())
 
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -1,0 +1,1 @@
+"""What runs in containers and answers: web servers, echoes, databases' front doors, Kubernetes' own test image."""

@@ -1,0 +1,129 @@
+"""What the simulated HTTP servers share: the date, logging, content types, and Go's way of answering."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from kubesim.runtime.application import HTTPApplication, Listener, Peer
+from kubesim.runtime.http1 import Headers, HTTPRequest, HTTPResponse
+from kubesim.runtime.journal import STDERR, STDOUT
+from kubesim.runtime.machine import Machine, ProcessEntry
+
+CONTENT_TYPES = {
+    "html": "text/html", "htm": "text/html", "css": "text/css", "js": "application/javascript", "txt": "text/plain",
+    "json": "application/json", "xml": "text/xml", "png": "image/png", "jpg": "image/jpeg", "gif": "image/gif",
+    "svg": "image/svg+xml", "ico": "image/x-icon", "pdf": "application/pdf", "zip": "application/zip",
+    "md": "text/markdown", "gz": "application/gzip",
+}  # fmt: skip
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def http_date(at: float) -> str:
+    """Tue, 31 Dec 2024 23:59:59 GMT."""
+    t = time.gmtime(at)
+    return (
+        f"{_DAYS[t.tm_wday]}, {t.tm_mday:02d} {_MONTHS[t.tm_mon - 1]} {t.tm_year} "
+        f"{t.tm_hour:02d}:{t.tm_min:02d}:{t.tm_sec:02d} GMT"
+    )
+
+
+def common_log_date(at: float) -> str:
+    """01/Jan/2025:12:00:00 +0000."""
+    t = time.gmtime(at)
+    return f"{t.tm_mday:02d}/{_MONTHS[t.tm_mon - 1]}/{t.tm_year}:{t.tm_hour:02d}:{t.tm_min:02d}:{t.tm_sec:02d} +0000"
+
+
+def parse_http_date(text: str) -> float | None:
+    """Seconds since 1970, None for what is no date."""
+    try:
+        return datetime.strptime(text, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None
+
+
+class Server(HTTPApplication):
+    """An HTTP server in a machine."""
+
+    def __init__(self, machine: Machine, entry: ProcessEntry, service: dict[str, Any]) -> None:
+        self.machine = machine
+        self.entry = entry
+        self.service = service
+        self._logs = entry.logs and machine.journal is not None
+
+    def log(self, text: str, stream: int = STDOUT) -> None:
+        """Write a line to the container's log."""
+        journal = self.machine.journal
+        if self._logs and journal is not None:
+            journal.line(self.machine.clock(), stream, text)
+
+    def log_error(self, text: str) -> None:
+        self.log(text, STDERR)
+
+    def go_log(self, text: str) -> None:
+        """A line as Go's log package writes it, to standard error."""
+        self.log(f"{datetime.fromtimestamp(self.machine.clock(), UTC):%Y/%m/%d %H:%M:%S} {text}", STDERR)
+
+    def listener(self, port: int, protocol: Any = "TCP", address: str = "*") -> Listener:
+        name = self.entry.argv[0].rpartition("/")[2]
+        return Listener(protocol, port, address, self, name, self.entry.pid)
+
+    def go_response(
+        self,
+        body: str | bytes,
+        status: int = 200,
+        content_type: str = "text/plain; charset=utf-8",
+        headers: Headers | None = None,
+    ) -> HTTPResponse:
+        """An answer as Go's net/http writes it."""
+        data = body.encode("utf-8", "surrogateescape") if isinstance(body, str) else body
+        fields = [
+            *(headers or []),
+            ("Date", http_date(self.machine.clock())),
+            ("Content-Length", str(len(data))),
+        ]
+        if data:
+            fields.append(("Content-Type", content_type))
+        return HTTPResponse(status, fields, data)
+
+    def go_error(self, text: str, status: int) -> HTTPResponse:
+        """http.Error."""
+        return self.go_response(f"{text}\n", status, headers=[("X-Content-Type-Options", "nosniff")])
+
+    def addresses(self) -> list[str]:
+        """The machine's own addresses without their prefix lengths, loopback first."""
+        return [a.partition("/")[0] for i in self.machine.network.interfaces() for a in i.addresses]
+
+
+def parse_port(text: str, default: int) -> tuple[str, int]:
+    """`:8080`, `0.0.0.0:8080`, `[::]:80` or `8080` as address and port."""
+    if not text:
+        return "*", default
+    address, colon, port = text.rpartition(":")
+    if not colon:
+        address, port = "", text
+    return address.strip("[]") or "*", int(port) if port.isdigit() else default
+
+
+def as_json(value: Any, *, indent: int | None = None) -> str:
+    return json.dumps(
+        value, indent=indent, separators=(",", ":") if indent is None else None, ensure_ascii=False
+    )
+
+
+def request_line(request: HTTPRequest) -> str:
+    return f"{request.method} {request.target} HTTP/{request.version}"
+
+
+def header_map(request: HTTPRequest) -> dict[str, list[str]]:
+    """Headers by canonical name, as Go has them, without Host."""
+    found: dict[str, list[str]] = {}
+    for key, value in request.headers:
+        name = "-".join(part.capitalize() for part in key.split("-"))
+        if name != "Host":
+            found.setdefault(name, []).append(value)
+    return dict(sorted(found.items()))

@@ -1,0 +1,62 @@
+"""What applications use when they call others: Go's HTTP client in miniature, with Go's error texts."""
+
+from __future__ import annotations
+
+from kubesim.runtime.application import TransportProtocol
+from kubesim.runtime.http1 import BadMessage, HTTPRequest, HTTPResponse
+from kubesim.runtime.machine import Machine
+from kubesim.runtime.network_view import Connection, NetworkError, Refused, TimedOut
+from kubesim.runtime.resolver import ResolveError, is_address, lookup, resolver_config
+
+
+class DialError(Exception):
+    """A connection did not come about; the text is Go's."""
+
+    def __init__(self, text: str, *, kind: str = "other") -> None:
+        super().__init__(text)
+        self.kind = kind
+        """dns, refused, timeout or other."""
+
+
+def join_host_port(host: str, port: int | str) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def resolve(machine: Machine, host: str) -> str:
+    """One address of a host. Raises DialError with Go's text."""
+    if not host or is_address(host.strip("[]")):
+        return host.strip("[]") or "127.0.0.1"
+    try:
+        return lookup(machine, host)[0]
+    except ResolveError as error:
+        server = resolver_config(machine).nameservers[0]
+        if error.temporary:
+            raise DialError(f"lookup {host} on {server}:53: read udp: i/o timeout", kind="dns") from None
+        raise DialError(f"lookup {host} on {server}:53: no such host", kind="dns") from None
+
+
+def dial(machine: Machine, host: str, port: int, protocol: TransportProtocol = "TCP") -> Connection:
+    """Open a connection. Raises DialError."""
+    address = resolve(machine, host)
+    where = join_host_port(address, port)
+    network = protocol.lower()
+    try:
+        return machine.network.connect(address, port, protocol)
+    except Refused:
+        raise DialError(f"dial {network} {where}: connect: connection refused", kind="refused") from None
+    except TimedOut:
+        raise DialError(f"dial {network} {where}: i/o timeout", kind="timeout") from None
+    except NetworkError:
+        raise DialError(f"dial {network} {where}: connect: no route to host") from None
+
+
+def http_get(
+    machine: Machine, host: str, port: int, target: str, *, agent: str = "Go-http-client/1.1"
+) -> HTTPResponse:
+    """GET a page. Raises DialError."""
+    connection = dial(machine, host, port)
+    headers = [("Host", join_host_port(host, port)), ("User-Agent", agent), ("Accept-Encoding", "gzip")]
+    try:
+        return connection.http(HTTPRequest("GET", target, headers))
+    except BadMessage as bad:
+        raise DialError("EOF" if not str(bad) else "malformed HTTP response") from None
