@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import quote as percent_encoded
 
-from kubesim.apimachinery.meta import annotations_of, labels_of, metadata_of, name_of, namespace_of
+from kubesim.apimachinery.meta import name_of, namespace_of
 from kubesim.cli.describe.page import (
     PrefixWriter,
     go_bool,
@@ -181,7 +181,9 @@ def _env(page: PrefixWriter, container: JSONObject, owner: JSONObject | None) ->
             page.line(3, f"{name}:", f"{value} ({reference.get('apiVersion', '')}:{path})")
         elif source.get("resourceFieldRef") is not None:
             reference = source["resourceFieldRef"]
-            page.line(3, f"{name}:", f"{_resource_value(container, reference)} ({reference.get('resource', '')})")
+            page.line(
+                3, f"{name}:", f"{_resource_value(container, reference)} ({reference.get('resource', '')})"
+            )
         elif source.get("secretKeyRef") is not None:
             _key_reference(page, name, source["secretKeyRef"], "in secret")
         elif source.get("configMapKeyRef") is not None:
@@ -194,27 +196,15 @@ def _key_reference(page: PrefixWriter, name: str, key: JSONObject, where: str) -
 
 
 def field_value(pod: JSONObject, path: str) -> str:
-    """What a field reference of the downward API leads to, as far as kubectl follows it: fieldpath.go."""
-    base, bracket, key = path.partition("['")
-    if bracket and key.endswith("']"):
-        values = {"metadata.labels": labels_of, "metadata.annotations": annotations_of}.get(base)
-        return str(values(pod).get(key[:-2], "")) if values else ""
-    match path:
-        case "metadata.labels":
-            return _pairs(labels_of(pod))
-        case "metadata.annotations":
-            return _pairs(annotations_of(pod))
-        case "metadata.name":
-            return name_of(pod)
-        case "metadata.namespace":
-            return namespace_of(pod)
-        case "metadata.uid":
-            return str(metadata_of(pod).get("uid") or "")
+    """What a field reference of the downward API leads to, as far as kubectl follows it.
+
+    Its scheme converts the labels of these two fields alone: DefaultMetaV1FieldSelectorConversion.
+    """
+    return {"metadata.name": name_of, "metadata.namespace": namespace_of}.get(path, _nothing)(pod)
+
+
+def _nothing(pod: JSONObject) -> str:
     return ""
-
-
-def _pairs(values: dict[str, str]) -> str:
-    return "\n".join(f"{k}={quote(v)}" for k, v in sorted(values.items()))
 
 
 def _resource_value(container: JSONObject, reference: JSONObject) -> str:

@@ -7,12 +7,19 @@ from collections.abc import Sequence
 
 from kubesim.apimachinery.errors import StatusError
 from kubesim.apimachinery.gvk import GroupVersionResource
-from kubesim.apimachinery.meta import labels_of, name_of, namespace_of
-from kubesim.cli.describe.page import Page, long_time
+from kubesim.apimachinery.meta import annotations_of, labels_of, name_of, namespace_of
+from kubesim.cli.describe.page import Page
 from kubesim.util.jsontypes import JSONObject, dig
 
 QUOTAS = GroupVersionResource("", "v1", "resourcequotas")
 LIMITS = GroupVersionResource("", "v1", "limitranges")
+CONDITIONS = (
+    ("Type", "type", ""),
+    ("Status", "status", ""),
+    ("LastTransitionTime", "lastTransitionTime", ""),
+    ("Reason", "reason", ""),
+    ("Message", "message", ""),
+)
 SCOPES = {
     "Terminating": "Matches all pods that have an active deadline. These pods have a limited lifespan on a node before "
     "being actively terminated by the system.",
@@ -41,7 +48,7 @@ def config_map(page: Page, obj: JSONObject) -> None:
 
 
 def secret(page: Page, obj: JSONObject) -> None:
-    """describeSecret: sizes alone, but for service account tokens."""
+    """As describeSecret: sizes alone, but for service account tokens."""
     page.head(obj)
     page.write(0, f"\nType:\t{obj.get('type', '')}\n")
     page.write(0, "\nData\n====\n")
@@ -60,19 +67,14 @@ def namespace(page: Page, obj: JSONObject) -> None:
     """DescribeNamespace."""
     page.line(0, "Name:", name_of(obj))
     page.labels("Labels", labels_of(obj))
-    page.annotations(obj)
+    page.annotations(annotations_of(obj))
     page.line(0, "Status:", dig(obj, "status", "phase", default=""))
     conditions = dig(obj, "status", "conditions", default=[])
     if conditions:
-        page.write(0, "Conditions:\n")
-        page.write(1, "Type\tStatus\tLastTransitionTime\tReason\tMessage\n")
-        page.write(1, "----\t------\t------------------\t------\t-------\n")
-        for c in conditions:
-            cells = (c.get("type"), c.get("status"), long_time(c.get("lastTransitionTime")), c.get("reason"))
-            page.line(1, *(cell or "" for cell in cells), c.get("message") or "")
+        page.conditions("Conditions:\n", CONDITIONS, conditions)
     for resource, write in ((QUOTAS, _quotas), (LIMITS, _limit_ranges)):
         try:
-            found = page.client.list(resource, name_of(obj)).get("items") or []
+            found = page.items(resource, name_of(obj))
         except StatusError as error:
             if error.reason != "NotFound":
                 raise
@@ -114,7 +116,15 @@ def resource_quota(page: Page, obj: JSONObject) -> None:
     page.write(0, "--------\t----\t----\n")
     used = dig(obj, "status", "used", default={})
     for resource, hard in sorted(dig(obj, "status", "hard", default={}).items()):
-        page.line(0, resource, used.get(resource, "0"), hard)
+        page.line(0, resource, _like(used.get(resource, "0"), hard), hard)
+
+
+def _like(used: str, hard: str) -> str:
+    """What is used, in the form in which the limit is written."""
+    from kubesim.util.quantity import Quantity
+
+    amount, limit = Quantity.from_json(used), Quantity.from_json(hard)
+    return str(amount) if amount.format == limit.format else str(Quantity(amount.value(), 0, limit.format))
 
 
 _RANGE_HEAD = "Type\tResource\tMin\tMax\tDefault Request\tDefault Limit\tMax Limit/Request Ratio\n"
@@ -146,5 +156,3 @@ def _limits(page: Page, obj: JSONObject, prefix: str) -> None:
         for resource in sorted({r for c in columns for r in item.get(c) or {}}):
             values = [(item.get(c) or {}).get(resource, "-") for c in columns]
             page.line(0, f"{prefix}{item.get('type', '')}", resource, *values)
-
-

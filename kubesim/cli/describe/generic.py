@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
-from kubesim.apimachinery.meta import labels_of, name_of, namespace_of
-from kubesim.cli.describe.page import Page
+from kubesim.cli.describe.page import Page, PrefixWriter
+from kubesim.util.gotext import sprint
 from kubesim.util.jsontypes import JSONObject
 
 SKIPPED = (
@@ -22,15 +21,12 @@ _PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|-+")
 
 def generic(page: Page, obj: JSONObject) -> None:
     """GenericDescriber."""
-    page.line(0, "Name:", name_of(obj))
-    page.line(0, "Namespace:", namespace_of(obj))
-    page.labels("Labels", labels_of(obj))
-    page.annotations(obj)
+    page.head(obj)
     _fields(page, 0, obj, "")
     page.events(obj)
 
 
-def _fields(page: Page, level: int, content: JSONObject, prefix: str) -> None:
+def _fields(page: PrefixWriter, level: int, content: JSONObject, prefix: str) -> None:
     for field, value in sorted(content.items()):
         path = f"{prefix}.{field}"
         if path in SKIPPED:
@@ -45,17 +41,9 @@ def _fields(page: Page, level: int, content: JSONObject, prefix: str) -> None:
                 if isinstance(child, dict):
                     _fields(page, level + 1, child, path)
                 else:
-                    page.write(level + 1, f"{_shown(child)}\n")
+                    page.write(level + 1, f"{sprint(child)}\n")
         else:
-            page.line(level, f"{title}:", _shown(value))
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "<nil>"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
+            page.line(level, f"{title}:", sprint(value))
 
 
 def label_for(field: str) -> str:

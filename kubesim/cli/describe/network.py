@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from kubesim.apimachinery.gvk import GroupVersionResource
+from kubesim.apimachinery.labels import format_labels
 from kubesim.apimachinery.meta import name_of, namespace_of
-from kubesim.cli.describe.page import NONE, UNSET, Page, go_bool, selector_text
+from kubesim.cli.describe.page import NONE, UNSET, Page, go_bool
 from kubesim.util.jsontypes import JSONObject, dig
 
 SLICES = GroupVersionResource("discovery.k8s.io", "v1", "endpointslices")
@@ -16,11 +17,10 @@ SHOWN = 3
 def service(page: Page, obj: JSONObject) -> None:
     """DescribeService."""
     spec: JSONObject = obj.get("spec") or {}
-    slices = page.client.list(
-        SLICES, namespace_of(obj), label_selector=f"kubernetes.io/service-name={name_of(obj)}"
-    ).get("items", [])
+    selector = f"kubernetes.io/service-name={name_of(obj)}"
+    slices = page.items(SLICES, namespace_of(obj), label_selector=selector)
     page.head(obj)
-    page.line(0, "Selector:", selector_text(spec.get("selector")))
+    page.line(0, "Selector:", format_labels(spec.get("selector")))
     page.line(0, "Type:", spec.get("type", ""))
     if spec.get("ipFamilyPolicy"):
         page.line(0, "IP Family Policy:", spec["ipFamilyPolicy"])
@@ -129,7 +129,7 @@ def endpoints(page: Page, obj: JSONObject) -> None:
 
 
 def endpoint_slice(page: Page, obj: JSONObject) -> None:
-    """describeEndpointSliceV1."""
+    """As describeEndpointSliceV1."""
     page.head(obj)
     page.line(0, "AddressType:", obj.get("addressType", ""))
     if not obj.get("ports"):
@@ -140,7 +140,9 @@ def endpoint_slice(page: Page, obj: JSONObject) -> None:
         page.write(1, "----\t----\t--------\n")
         for port in obj["ports"]:
             number = port.get("port")
-            page.line(1, port.get("name") or UNSET, UNSET if number is None else number, port.get("protocol", ""))
+            page.line(
+                1, port.get("name") or UNSET, UNSET if number is None else number, port.get("protocol", "")
+            )
     if not obj.get("endpoints"):
         page.write(0, "Endpoints: <none>\n")
     else:

@@ -109,7 +109,9 @@ class PrefixWriter:
         found = sorted(taints or (), key=lambda t: f"{t.get('effect', '')},{t.get('key', '')}")
         self.multiline(title, [taint_text(t) for t in found])
 
-    def conditions(self, title: str, columns: Sequence[tuple[str, str, str]], items: Iterable[JSONObject]) -> None:
+    def conditions(
+        self, title: str, columns: Sequence[tuple[str, str, str]], items: Iterable[JSONObject]
+    ) -> None:
         """A table of conditions. A column is its heading, its field, and what follows its cells: a space
         for some. Fields that end in `Time` are times.
         """
@@ -148,7 +150,9 @@ class Page(PrefixWriter):
         self.labels("Labels", labels_of(obj))
         self.annotations(annotations_of(obj))
 
-    def items(self, gvr: GroupVersionResource, namespace: str = "", *, label_selector: str = "") -> list[JSONObject]:
+    def items(
+        self, gvr: GroupVersionResource, namespace: str = "", *, label_selector: str = ""
+    ) -> list[JSONObject]:
         """The objects of a kind. Raises StatusError."""
         found = self.client.list(gvr, namespace, label_selector=label_selector)
         return list(found.get("items") or [])
@@ -189,7 +193,12 @@ class Page(PrefixWriter):
             source = (event.get("source") or {}).get("component") or event.get("reportingComponent") or ""
             message = str(event.get("message") or "").strip()
             self.line(
-                1, event.get("type") or "", event.get("reason") or "", interval(event, self.now), source, message
+                1,
+                event.get("type") or "",
+                event.get("reason") or "",
+                interval(event, self.now),
+                source,
+                message,
             )
 
     def since(self, text: str | None) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kubesim.apimachinery.meta import annotations_of, controller_of, labels_of, name_of, namespace_of
-from kubesim.cli.describe.containers import containers
-from kubesim.cli.describe.page import NONE, Page, long_time
+from kubesim.apis.podtemplate_qos import qos_class
+from kubesim.cli.describe.containers import containers, resources
+from kubesim.cli.describe.page import NONE, Page, PrefixWriter, long_time
+from kubesim.cli.describe.template import spread
 from kubesim.cli.describe.volumes import volumes
 from kubesim.util.jsontypes import JSONObject, dig
 
@@ -21,7 +23,7 @@ def pod(page: Page, obj: JSONObject) -> None:
     page.line(0, "Namespace:", namespace_of(obj))
     _placement(page, spec, status)
     page.labels("Labels", labels_of(obj))
-    page.annotations(obj)
+    page.annotations(annotations_of(obj))
     _state(page, obj, status)
     _seccomp(page, dig(spec, "securityContext", "seccompProfile"))
     page.line(0, "IP:", status.get("podIP", ""))
@@ -31,6 +33,9 @@ def pod(page: Page, obj: JSONObject) -> None:
         page.line(0, "Controlled By:", f"{owner.get('kind', '')}/{owner.get('name', '')}")
     if status.get("nominatedNodeName"):
         page.line(0, "NominatedNodeName:", status["nominatedNodeName"])
+    if spec.get("resources") is not None:
+        page.write(0, "Resources:\n")
+        resources(page, spec["resources"], 1)
     for title, key, states in (
         ("Init Containers", "initContainers", "initContainerStatuses"),
         ("Containers", "containers", "containerStatuses"),
@@ -40,14 +45,14 @@ def pod(page: Page, obj: JSONObject) -> None:
             containers(page, title, spec.get(key) or [], status.get(states) or [], owner=obj)
     _conditions(page, spec, status)
     volumes(page, spec.get("volumes") or [])
-    page.line(0, "QoS Class:", status.get("qosClass", ""))
+    page.line(0, "QoS Class:", status.get("qosClass") or qos_class(spec))
     page.labels("Node-Selectors", spec.get("nodeSelector"))
     page.tolerations("Tolerations", spec.get("tolerations"))
-    _spread(page, spec.get("topologySpreadConstraints") or [])
+    spread(page, spec.get("topologySpreadConstraints") or [])
     page.events(obj, kind="", uid=annotations_of(obj).get(MIRROR))
 
 
-def _placement(page: Page, spec: JSONObject, status: JSONObject) -> None:
+def _placement(page: PrefixWriter, spec: JSONObject, status: JSONObject) -> None:
     if spec.get("priority") is not None:
         page.line(0, "Priority:", spec["priority"])
     for title, key in (
@@ -66,7 +71,7 @@ def _placement(page: Page, spec: JSONObject, status: JSONObject) -> None:
 def _state(page: Page, obj: JSONObject, status: JSONObject) -> None:
     deleted = dig(obj, "metadata", "deletionTimestamp")
     if deleted and status.get("phase") not in ("Failed", "Succeeded"):
-        page.line(0, "Status:", f"Terminating (lasts {page.since(deleted)})")
+        page.terminating(deleted)
         grace = dig(obj, "metadata", "deletionGracePeriodSeconds", default=0)
         page.line(0, "Termination Grace Period:", f"{grace}s")
     else:
@@ -76,14 +81,14 @@ def _state(page: Page, obj: JSONObject, status: JSONObject) -> None:
             page.line(0, title, status[key])
 
 
-def _seccomp(page: Page, profile: JSONObject | None) -> None:
-    if profile:
+def _seccomp(page: PrefixWriter, profile: JSONObject | None) -> None:
+    if profile is not None:
         page.line(0, "SeccompProfile:", profile.get("type", ""))
         if profile.get("type") == "Localhost":
             page.line(0, "LocalhostProfile:", profile.get("localhostProfile", ""))
 
 
-def _addresses(page: Page, addresses: Sequence[JSONObject]) -> None:
+def _addresses(page: PrefixWriter, addresses: Sequence[JSONObject]) -> None:
     if not addresses:
         page.line(0, "IPs:", NONE)
         return
@@ -92,7 +97,7 @@ def _addresses(page: Page, addresses: Sequence[JSONObject]) -> None:
         page.line(1, "IP:", address.get("ip", ""))
 
 
-def _conditions(page: Page, spec: JSONObject, status: JSONObject) -> None:
+def _conditions(page: PrefixWriter, spec: JSONObject, status: JSONObject) -> None:
     conditions = status.get("conditions") or []
     if spec.get("readinessGates"):
         states = {c.get("type"): c.get("status") for c in conditions}
@@ -104,17 +109,3 @@ def _conditions(page: Page, spec: JSONObject, status: JSONObject) -> None:
         page.write(0, "Conditions:\n  Type\tStatus\n")
         for condition in conditions:
             page.write(1, f"{condition.get('type', '')} \t{condition.get('status', '')} \n")
-
-
-def _spread(page: Page, constraints: Sequence[JSONObject]) -> None:
-    if not constraints:
-        return
-    from kubesim.apimachinery.labels import selector_from_label_selector
-
-    page.write(0, "Topology Spread Constraints:\t")
-    for position, item in enumerate(sorted(constraints, key=lambda c: c.get("topologyKey", ""))):
-        text = f"{item.get('topologyKey', '')}:{item.get('whenUnsatisfiable', '')}"
-        text += f" when max skew {item.get('maxSkew', 0)} is exceeded"
-        if item.get("labelSelector") is not None:
-            text += f" for selector {selector_from_label_selector(item['labelSelector'])}"
-        page.write(0, f"\t{text}\n" if position else f"{text}\n")

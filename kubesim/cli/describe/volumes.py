@@ -262,7 +262,9 @@ def _projected(page: PrefixWriter, source: JSONObject) -> None:
             page.line(2, "ConfigMapName:", item["configMap"].get("name", ""))
             page.line(2, "ConfigMapOptional:", pointer(item["configMap"].get("optional")))
         elif item.get("serviceAccountToken") is not None:
-            page.line(2, "TokenExpirationSeconds:", item["serviceAccountToken"].get("expirationSeconds", 3600))
+            page.line(
+                2, "TokenExpirationSeconds:", item["serviceAccountToken"].get("expirationSeconds", 3600)
+            )
 
 
 def _downward_api(page: PrefixWriter, source: JSONObject) -> None:
@@ -274,7 +276,9 @@ def _downward_api(page: PrefixWriter, source: JSONObject) -> None:
 
 
 def _ephemeral(page: PrefixWriter, source: JSONObject) -> None:
-    words = "EphemeralVolume (an inline specification for a volume that gets created and deleted with the pod)"
+    words = (
+        "EphemeralVolume (an inline specification for a volume that gets created and deleted with the pod)"
+    )
     page.line(2, "Type:", words)
     template = source.get("volumeClaimTemplate")
     if template is not None:
