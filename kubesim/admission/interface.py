@@ -59,14 +59,6 @@ class Reader(Protocol):
     def count(self, resource: GroupVersionResource, namespace: str = "") -> int: ...
 
 
-class StatusWriter(Protocol):
-    """Writes the status of objects that admission itself accounts for (ResourceQuota), in the write's
-    transaction.
-    """
-
-    def update_status(self, resource: GroupVersionResource, obj: JSONObject) -> None: ...
-
-
 class Plugin(Protocol):
     """One admission plugin."""
 

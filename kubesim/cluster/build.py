@@ -40,6 +40,7 @@ from kubesim.util.state import StateStore
 
 if TYPE_CHECKING:
     from kubesim.kubelet.server import PodServer
+    from kubesim.registry.service.repair import Repair
     from kubesim.runtime.container import ContainerRuntime
 
 CA_NOTE: Final = "cluster/ca.crt"
@@ -76,6 +77,7 @@ class Cluster:
         storage: Storage,
         schema: Schema,
         server: APIServer,
+        allocator: ServiceAllocator,
         base_clock: Clock,
         settle_clock: SettleClock,
         lock: Callable[[], AbstractContextManager[object]],
@@ -90,6 +92,7 @@ class Cluster:
         self.storage = storage
         self.schema = schema
         self.server = server
+        self._allocator = allocator
         self.transport = InProcessTransport(server)
         self._settle_clock = settle_clock
         self._lock = lock
@@ -166,6 +169,12 @@ class Cluster:
             self._base_clock.advance(timedelta(seconds=left))
             return
         self.storage.wait(self.storage.revision(), left)
+
+    def repair(self) -> list[Repair]:
+        """Make the allocations what the Services hold, as the API server's repair loops do; what differed."""
+        from kubesim.registry.service.consistency import repair_allocations
+
+        return repair_allocations(self.storage, self._allocator)
 
     def close(self) -> None:
         """Let go of the store."""
@@ -280,6 +289,9 @@ def _assemble(
 ) -> Cluster:
     scheme = build_scheme(config.kubernetes_version)
     schema = load_schema(config.kubernetes_version, cache_dir)
+    allocator = ServiceAllocator(
+        service_cidrs=config.service_cidrs, node_port_range=config.node_port_range, identities=identities
+    )
     registry = Registry(
         scheme=scheme,
         schema=schema,
@@ -288,9 +300,7 @@ def _assemble(
         reader=StorageReader(storage),
         clock=clock,
         identities=identities,
-        allocator=ServiceAllocator(
-            service_cidrs=config.service_cidrs, node_port_range=config.node_port_range, identities=identities
-        ),
+        allocator=allocator,
     )
     server = APIServer(
         scheme=scheme,
@@ -316,6 +326,7 @@ def _assemble(
         storage=storage,
         schema=schema,
         server=server,
+        allocator=allocator,
         base_clock=base_clock,
         settle_clock=clock,
         lock=lock,

@@ -29,6 +29,7 @@ from kubesim.registry.listing import (
 from kubesim.registry.watching import Watch
 from kubesim.storage.interface import Compacted, FutureRevision, Page, Row, Storage
 from kubesim.util.clock import Clock
+from kubesim.util.collection import collection_paused
 from kubesim.util.gotext import quote
 from kubesim.util.jsontypes import JSONObject, decode
 
@@ -36,6 +37,8 @@ Match = Callable[[JSONObject], bool]
 Objects = list[JSONObject]
 Selected = tuple[Objects, int, int | None, Position | None]
 """Objects, the revision they are of, how many are left, and where to go on (None at the end)."""
+MANY = 500
+"""Of so many objects, decoding is what Python's garbage collector would slow down."""
 STANDARD_LABELS = frozenset({"metadata.name", "metadata.namespace"})
 
 
@@ -219,8 +222,12 @@ class Reading:
             raise too_large(error.asked, error.current) from None
 
     def _matching(self, rows: Sequence[Row], options: ListOptions) -> Objects:
-        objects = [self.load(row) for row in rows]
         match = self.matcher(options)
+        if len(rows) < MANY:
+            objects = [self.load(row) for row in rows]
+        else:
+            with collection_paused():
+                objects = [self.load(row) for row in rows]
         return [o for o in objects if match(o)] if match else objects
 
     def matcher(self, options: ListOptions) -> Match | None:

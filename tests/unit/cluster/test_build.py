@@ -159,3 +159,26 @@ BAD_CONFIGS = {
 def test_bad_configurations(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build(ClusterConfig(**settings), MemoryStorage())  # type: ignore[arg-type]
+
+
+def test_repair_finds_nothing_in_a_sound_cluster_and_puts_a_damaged_one_right() -> None:
+    cluster = make_cluster()
+    spec = {"type": "NodePort", "ports": [{"port": 80}]}
+    service = cluster.client.create(SERVICES, {"metadata": {"name": "s"}, "spec": spec}, "default")
+    assert cluster.repair() == []
+    address = service["spec"]["clusterIP"]
+    pools = {p: cluster.storage.allocations(p) for p in _pools(cluster)}
+    with cluster.storage.transaction() as tx:
+        for pool, items in pools.items():
+            for item, owner in items.items():
+                if item == address:
+                    tx.release(pool, item, owner)
+        tx.allocate(next(iter(pools)), "leaked", "default/nobody")
+    assert {r.action for r in cluster.repair()} == {"allocate", "release"}
+    assert cluster.repair() == []
+    assert {p: cluster.storage.allocations(p) for p in _pools(cluster)} == pools
+
+
+def _pools(cluster: Cluster) -> list[str]:
+    allocator = cluster._allocator
+    return [*(n.pool for n in allocator.networks.values()), allocator.ports.pool]
