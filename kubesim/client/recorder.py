@@ -212,18 +212,14 @@ class EventRecorder:
         """Record an Event as client-go/tools/events does, which the scheduler uses: with a time to the
         microsecond.
 
-        The same action again, whatever its note, continues the Event as a series: events.getKey leaves the
-        note out.
+        The same action again on the object as it was then, whatever the note, continues the Event as a
+        series: events.getKey leaves the note out, and has the object's resourceVersion in.
         """
         now = format_micro_time(self._broadcaster.now())
+        wanted = (kind, reason, action, self._component, reference)
+        fields = ("type", "reason", "action", "reportingComponent", "involvedObject")
         for event in self._broadcaster.about(reference):
-            key = (
-                event.get("type"),
-                event.get("reason"),
-                event.get("action"),
-                event.get("reportingComponent"),
-            )
-            if key == (kind, reason, action, self._component):
+            if tuple(event.get(f) for f in fields) == wanted:
                 count = int((event.get("series") or {}).get("count") or 1) + 1
                 series = {"series": {"count": count, "lastObservedTime": now}}
                 if self._broadcaster.patch(event, series):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection
+from datetime import datetime
+from typing import TYPE_CHECKING, cast
 
 from kubesim.client.client import Client
 from kubesim.client.reconcile import Reconciler
@@ -29,14 +30,20 @@ def reconcilers(
     runtime: ContainerRuntime,
     nodes: Collection[str],
     config: KubeletConfig | None = None,
+    present: Callable[[], datetime] | None = None,
 ) -> list[Reconciler]:
     """The kubelets of `nodes`, the names of the nodes that are simulated; other nodes' Pods are left alone.
+
+    `present` tells the time up to which is caught up; by default the clock is asked.
 
     When a container changes other than through the kubelet (a command killed its process), enqueue the
     Pod's key for the controller `kubelet`: `Manager.enqueue`.
     """
     from kubesim.kubelet.kubelet import Kubelet
 
+    if present is None:
+        # While a settle catches up, its clock shows the past, and says what the present is.
+        present = cast("Callable[[], datetime]", getattr(clock, "present", clock.now))
     return [
         Kubelet(
             client,
@@ -47,5 +54,6 @@ def reconcilers(
             runtime=runtime,
             nodes=nodes,
             config=config or KubeletConfig(),
+            present=present,
         )
     ]

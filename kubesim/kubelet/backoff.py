@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+# Of turns that nobody watched the last ones are played, the others are counted.
+_PLAYED: Final = 3
 INITIAL: Final = timedelta(seconds=10)
 LONGEST: Final = timedelta(seconds=300)
 
@@ -32,6 +34,19 @@ class Backoff:
         if self.updated is None or self._expired(failed):
             return None
         return failed + self.delay
+
+    def skipped(self, began: datetime, until: datetime, present: datetime) -> tuple[int, datetime]:
+        """How many whole turns (a try, and the longest wait after it) may be passed over, and when the next
+        begins.
+
+        `began` is when the last try began, `until` when the next one would; nobody has looked until
+        `present`.
+        """
+        if self.delay < LONGEST or until <= began:
+            return 0, until
+        turn = until - began
+        turns = max(0, (present - until) // turn - _PLAYED)
+        return turns, until + turns * turn
 
     def _expired(self, at: datetime) -> bool:
         return self.updated is not None and at - self.updated > 2 * LONGEST

@@ -7,7 +7,7 @@ Kubernetes 1.32.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -51,6 +51,7 @@ class PodWork:
     record: PodRecord
     now: datetime
     volumes: dict[str, Volume] = field(default_factory=dict)
+    prepared: bool = False
     events: list[Occurrence] = field(default_factory=list)
     actions: list[str] = field(default_factory=list)
 
@@ -88,8 +89,10 @@ class Containers:
         state: StateStore,
         identities: Identities,
         config: KubeletConfig,
+        present: Callable[[], datetime],
     ) -> None:
         self._runtime = runtime
+        self._present = present
         self._sources = sources
         self._state = state
         self._identities = identities
@@ -186,7 +189,8 @@ class Containers:
         text = f"Back-off pulling image {quote(image)}"
         work.event(NORMAL, "BackOff", text, record)
         self._image_failed(work, record, "ImagePullBackOff", f"{text}: {record.pull_error}")
-        record.retry_at = until
+        failed = record.pull_backoff.updated or until
+        _, record.retry_at = record.pull_backoff.skipped(failed, until, self._present())
 
     def _image_failed(self, work: PodWork, record: ContainerRecord, reason: str, message: str) -> None:
         work.event(WARNING, "Failed", f"Error: {reason}", record)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from kubesim.apimachinery.errors import StatusError
@@ -63,6 +63,7 @@ class Kubelet:
         runtime: ContainerRuntime,
         nodes: Collection[str],
         config: KubeletConfig,
+        present: Callable[[], datetime],
     ) -> None:
         self._client = client
         self._clock = clock
@@ -75,10 +76,19 @@ class Kubelet:
         self._recorders: dict[str, EventRecorder] = {}
         self._pods: dict[str, JSONObject | None] = {}
         containers = Containers(
-            runtime=runtime, sources=self._sources, state=state, identities=identities, config=config
+            runtime=runtime,
+            sources=self._sources,
+            state=state,
+            identities=identities,
+            config=config,
+            present=present,
         )
         self._worker = PodWorker(
-            runtime=runtime, containers=containers, sources=self._sources, addresses=PodAddresses(state)
+            runtime=runtime,
+            containers=containers,
+            sources=self._sources,
+            addresses=PodAddresses(state),
+            present=present,
         )
         self.watches: Mapping[GroupVersionResource, KeysOf] = {
             PODS: self._pod_changed,

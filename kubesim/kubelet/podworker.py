@@ -7,7 +7,7 @@ that happens at one moment happens in one call.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from hashlib import sha256
 from ipaddress import ip_network
@@ -17,7 +17,7 @@ from kubesim.apis.podfacts import spec_of, status_of
 from kubesim.client.recorder import NORMAL, WARNING
 from kubesim.kubelet import probes
 from kubesim.kubelet.addresses import AddressesExhaustedError, PodAddresses
-from kubesim.kubelet.containers import Containers, PodWork
+from kubesim.kubelet.containers import RETRY, Containers, PodWork
 from kubesim.kubelet.downward import PodFacts
 from kubesim.kubelet.errors import MountError
 from kubesim.kubelet.probes import LIVENESS, READINESS, STARTUP, Prober, Target
@@ -46,11 +46,13 @@ class PodWorker:
         containers: Containers,
         sources: Sources,
         addresses: PodAddresses,
+        present: Callable[[], datetime],
     ) -> None:
         self._runtime = runtime
         self._containers = containers
         self._sources = sources
         self._addresses = addresses
+        self._present = present
         self._prober = Prober(runtime)
 
     # A Pod that is to run.
@@ -62,7 +64,7 @@ class PodWorker:
         self._observe(work)
         if record.ended or self._past_deadline(work):
             return
-        if not self._prepare(work):
+        if self._needs_preparation(work) and not self._prepare(work):
             return
         probes.wake(record.containers.values(), _by_name(work.spec), work.now)
         for _ in range(_TURNS):
@@ -92,8 +94,18 @@ class PodWorker:
         self._wind_up(work)
         return True
 
+    def _needs_preparation(self, work: PodWork) -> bool:
+        """A Pod that simply runs needs nothing read; what uses ConfigMaps or Secrets may have to be
+        renewed.
+        """
+        record = work.record
+        at_rest = record.has_sandbox and all(c.running for c in record.containers.values())
+        return not at_rest or bool(record.uses)
+
     def _prepare(self, work: PodWork) -> bool:
         """Volumes and addresses, before any container; False where they cannot be had now."""
+        work.prepared = True
+        work.record.retry_at = None
         facts = self.facts(work)
         try:
             work.volumes = build_volumes(facts, self._sources)
@@ -169,6 +181,7 @@ class PodWorker:
         message = f"Failed to create pod sandbox: rpc error: code = Unknown desc = {failed}"
         work.event(WARNING, "FailedCreatePodSandBox", message)
         work.actions.append(f"could not give Pod {work.key} an address: {text}")
+        work.record.retry_at = work.now + RETRY
 
     def release(self, record: PodRecord) -> None:
         """Give the Pod's addresses back."""
@@ -193,7 +206,7 @@ class PodWorker:
             changed = self._drive(work, container, record.containers[container["name"]]) or changed
         for container in work.spec.get("ephemeralContainers") or ():
             one = record.containers[container["name"]]
-            if not one.id and one.retry_at is None:
+            if not one.id:
                 changed = self._drive(work, container, one) or changed
         return changed
 
@@ -210,6 +223,8 @@ class PodWorker:
         if record.retry_at is not None and record.retry_at > work.now:
             return False
         if self._backs_off(work, record):
+            return False
+        if not work.prepared and not self._prepare(work):
             return False
         self._containers.start(work, container, record)
         return record.state == "terminated"
@@ -231,7 +246,10 @@ class PodWorker:
                 record,
             )
             record.wait("CrashLoopBackOff", f"back-off {text}")
-            record.retry_at = until
+            turns, record.retry_at = record.backoff.skipped(
+                record.started_at or until, until, self._present()
+            )
+            record.restarts += turns
             return True
         record.backoff.next(work.now)
         return False
@@ -363,7 +381,7 @@ def next_look(work: PodWork) -> datetime | None:
     record = work.record
     if record.ended:
         return None
-    times: list[datetime | None] = []
+    times: list[datetime | None] = [record.retry_at]
     for container in record.containers.values():
         times += [container.retry_at, container.ends_at, container.look_at]
         times += [probe.due for probe in container.probes.values()]

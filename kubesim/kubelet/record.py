@@ -113,6 +113,8 @@ class PodRecord:
     stopping: bool = False
     failed_reason: str = ""
     failed_message: str = ""
+    retry_at: datetime | None = None
+    """When a Pod that got no address is tried again."""
     ended: bool = False
     """All containers have ended for good."""
     uses: list[str] = field(default_factory=list)
@@ -143,12 +145,14 @@ _TIMES: Final = ("started_at", "finished_at", "retry_at", "ends_at", "look_at")
 def _plain_pod(record: PodRecord) -> dict[str, Any]:
     found = {name: getattr(record, name) for name in PodRecord.__slots__}
     found["started_at"] = record.started_at.isoformat()
+    found["retry_at"] = _text(record.retry_at)
     found["containers"] = [_plain_container(c) for c in record.containers.values()]
     return found
 
 
 def _pod(found: dict[str, Any]) -> PodRecord:
     found["started_at"] = datetime.fromisoformat(found["started_at"])
+    found["retry_at"] = _time(found["retry_at"])
     found["addresses"] = [(cidr, address) for cidr, address in found["addresses"]]
     containers = [_container(c) for c in found["containers"]]
     found["containers"] = {c.name: c for c in containers}

@@ -72,8 +72,8 @@ def phase_of(pod: JSONObject, record: PodRecord) -> str:
         return "Running"
     if not stopped:
         return "Pending"
-    if policy == "Always":
-        return "Failed" if record.ended else "Running"
+    if policy == "Always" and not record.ended:
+        return "Running"
     if all(_exit_code(c) == 0 for c in stopped):
         return "Succeeded"
     return "Failed" if policy == "Never" or record.ended else "Running"
