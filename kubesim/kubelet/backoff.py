@@ -42,10 +42,11 @@ class Backoff:
         `began` is when the last try began, `until` when the next one would; nobody has looked until
         `present`.
         """
-        if self.delay < LONGEST or until <= began:
+        if self.delay < LONGEST or until <= began or self.updated is None:
             return 0, until
         turn = until - began
         turns = max(0, (present - until) // turn - _PLAYED)
+        self.updated += turns * turn
         return turns, until + turns * turn
 
     def _expired(self, at: datetime) -> bool:

@@ -11,7 +11,7 @@ from support.objects import addresses_of, events_of, make_service, pod_body, ser
 
 from kubesim.apimachinery.errors import StatusError
 from kubesim.apimachinery.rest import MERGE_PATCH
-from kubesim.client.resources import CONFIG_MAPS, EVENTS, PODS, SECRETS, SERVICES
+from kubesim.client.resources import CONFIG_MAPS, EVENTS, NODES, PODS, SECRETS, SERVICES
 from kubesim.cluster.build import Cluster
 from kubesim.cluster.containers import make_runtime
 from kubesim.util.clock import FrozenClock
@@ -225,6 +225,17 @@ def test_time_that_passed_unwatched_is_made_up_for(node: Node) -> None:
     assert container(pod)["lastState"]["terminated"]["finishedAt"] == "2026-01-01T00:05:10Z"
 
 
+def test_days_that_passed_unwatched_are_counted_and_not_played(node: Node) -> None:
+    node.run(image="busybox", command=["false"])
+    node.after(700)
+    before = container(node.pod())["restartCount"]
+    node.clock.advance(timedelta(days=7))
+    actions = node.cluster.settle().actions
+    assert container(node.pod())["restartCount"] == before + 7 * 24 * 12
+    assert len(actions) < 30
+    assert node.cluster.manager.next_due() is not None
+
+
 def test_on_failure_restarts_only_failures(node: Node) -> None:
     script = "if [ -e /data/x ]; then exit 0; fi; touch /data/x; exit 1"
     volumes = [{"name": "data", "emptyDir": {}}]
@@ -377,6 +388,29 @@ def test_a_container_that_may_not_be_root(node: Node) -> None:
     assert container(pod)["state"]["waiting"]["message"].startswith(
         'container has runAsNonRoot and image will run as root (pod: "p_default('
     )
+
+
+def test_a_node_without_addresses_is_tried_again(node: Node) -> None:
+    cidr = node.client.get(NODES, "node-1")["spec"]["podCIDR"]
+    base = cidr.rpartition(".")[0]
+    for number in range(2, 255):
+        node.cluster.state.set(f"kubelet/address/{cidr}/{base}.{number}", b"somebody")
+    pod = node.run()
+    assert state(pod) == ("waiting", "ContainerCreating")
+    assert "FailedCreatePodSandBox" in node.reasons()
+    node.cluster.state.set(f"kubelet/address/{cidr}/{base}.9", None)
+    assert node.after(10)["status"]["podIP"] == f"{base}.9"
+
+
+def test_an_ephemeral_container_runs_beside_the_others(node: Node) -> None:
+    pod = node.run()
+    pod["spec"]["ephemeralContainers"] = [{"name": "debug", "image": "busybox", "command": ["sleep", "5"]}]
+    node.client.update(PODS, pod, "default", subresource="ephemeralcontainers")
+    node.cluster.settle()
+    assert state(node.pod(), "ephemeralContainerStatuses")[0] == "running"
+    pod = node.after(5)
+    assert state(pod, "ephemeralContainerStatuses") == ("terminated", "Completed")
+    assert (pod["status"]["phase"], container(pod)["restartCount"]) == ("Running", 0)
 
 
 # Probes.
