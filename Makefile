@@ -57,8 +57,9 @@ bench: $(VENV)/.test ## Measure, against raw limits and named peers
 golden: $(VENV)/.demo ## Replay recorded kubectl sessions (GOLDEN=directory with replay.py)
 	@tests/golden/replay.sh $(GOLDEN)
 
-docs: $(VENV)/.demo ## Write the generated pages
+docs: $(VENV)/.demo ## Write the generated pages and modules
 	$(BIN)/python -m kubesim.cli.reference > docs/cli.md
+	$(BIN)/python -m kubesim.storage.sql_schema > kubesim/storage/sql_sqlite_statements.py
 
 clean: ## Remove what was made
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

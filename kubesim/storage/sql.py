@@ -1,9 +1,10 @@
-"""The store in a SQL database: SQLAlchemy Core for the schema and the statements, the driver's own cursor to
-run them.
+"""The store in a SQL database: SQLAlchemy Core writes the schema and the statements (`sql_schema`), the driver's
+own cursor runs them.
 
 One writer at a time, in this process (a lock) and among processes (`BEGIN IMMEDIATE`); readers are never held
 up and each sees one moment. Statements run on the driver's connection, because SQLAlchemy's execution costs
-more than SQLite's own work here (docs/decisions/0002-sqlalchemy-core.md has the figures).
+more than SQLite's own work here; it is imported where a URL is to be read, and nowhere else
+(docs/decisions/0002-sqlalchemy-core.md has the figures).
 """
 
 from __future__ import annotations
@@ -18,8 +19,6 @@ from types import TracebackType
 from typing import Any
 
 import orjson
-from sqlalchemy.engine.url import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from kubesim.storage.interface import (
     AllocationTaken,
@@ -34,8 +33,9 @@ from kubesim.storage.interface import (
     StorageError,
     Transaction,
 )
-from kubesim.storage.sql_schema import SCHEMA_VERSION, Statements
 from kubesim.storage.sql_sqlite import Connection, SQLite
+from kubesim.storage.sql_sqlite_statements import STATEMENTS
+from kubesim.storage.sql_statements import SCHEMA_VERSION, Statements
 
 Rows = list[Row]  # the store's own method is called `list`
 Fetched = list[Any]
@@ -56,7 +56,7 @@ class SQLStorage:
     """
 
     def __init__(self, url_or_path: str | os.PathLike[str], *, busy_seconds: float = 30) -> None:
-        self._database, self._sql = _open(url_or_path, busy_seconds)
+        self._database, self._sql = _open(url_or_path, busy_seconds), STATEMENTS
         self._lock = RLock()
         self._changed = Condition()
         self._owner: int | None = None
@@ -67,7 +67,7 @@ class SQLStorage:
         self._inherited: list[object] = []
         self._process = os.getpid()
         self._closed = False
-        self._idle.append(self._database.prepare(SCHEMA_VERSION, self._sql.create_tables()))
+        self._idle.append(self._database.prepare(SCHEMA_VERSION, self._sql.create_tables))
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         return _Block(self._enter, self._leave)
@@ -119,7 +119,7 @@ class SQLStorage:
     def count(self, prefix: str) -> int:
         low, high = _range(prefix)
         with self._any() as connection:
-            return int(self._one(connection, self._sql.count, (low, high, _EVERYTHING))[0])
+            return int(self._one(connection, self._sql.count_keys, (low, high, _EVERYTHING))[0])
 
     def revision(self) -> int:
         with self._any() as connection:
@@ -295,7 +295,7 @@ class SQLStorage:
 
     def _count(self, connection: Connection, low: str, high: str, at: int) -> int:
         """Keys of a range that existed at a revision."""
-        found = int(self._one(connection, self._sql.count, (low, high, at))[0])
+        found = int(self._one(connection, self._sql.count_keys, (low, high, at))[0])
         later = self._all(connection, self._sql.changed_keys, (low, high, at))
         return found + sum(self._row_at(connection, revision, at) is not None for (revision,) in later)
 
@@ -517,20 +517,30 @@ class SQLTransaction:
             raise self._database.explain(error) from error
 
 
-def _open(url_or_path: str | os.PathLike[str], busy_seconds: float) -> tuple[SQLite, Statements]:
+def _open(url_or_path: str | os.PathLike[str], busy_seconds: float) -> SQLite:
     text = os.fspath(url_or_path)
+    path, options = _read_url(text) if "://" in text else (text, {})
+    if path in ("", ":memory:"):
+        raise StorageError("a SQL store needs a file: what ends with the process is kept by MemoryStorage")
+    return SQLite(path, options, busy_seconds)
+
+
+def _read_url(text: str) -> tuple[str, dict[str, Any]]:
+    """A database's path, and what the driver is to be told when it opens it. Raises StorageError."""
+    from sqlalchemy.engine.url import make_url
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
     try:
-        url = make_url(text) if "://" in text else URL.create("sqlite", database=text)
-        dialect_class = url.get_dialect()
+        url = make_url(text)
+        dialect: Any = url.get_dialect()
     except (ArgumentError, NoSuchModuleError) as error:
         raise StorageError(f"cannot open {text}: {error}") from error
-    if dialect_class.name != "sqlite":
+    if dialect.name != "sqlite":
         raise StorageError(f"cannot open {text}: the store of kubesim is a SQLite file")
-    if url.database in (None, "", ":memory:"):
-        raise StorageError("a SQL store needs a file: what ends with the process is kept by MemoryStorage")
-    dialect: Any = dialect_class
-    made = dialect(dbapi=dialect_class.import_dbapi())
-    return SQLite(made, url, busy_seconds), Statements(made)
+    if not url.database:
+        return "", {}
+    (path,), options = dialect(dbapi=dialect.import_dbapi()).create_connect_args(url)
+    return path, options
 
 
 def _range(prefix: str, after: str = "") -> tuple[str, str]:

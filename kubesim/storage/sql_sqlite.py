@@ -7,16 +7,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kubesim.storage.interface import StorageError
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Dialect
-    from sqlalchemy.engine.url import URL
 
 Connection = sqlite3.Connection
 
@@ -35,26 +31,24 @@ class SQLite:
     begin_write = "BEGIN IMMEDIATE"
     begin_read = "BEGIN"
 
-    def __init__(self, dialect: Dialect, url: URL, busy_seconds: float) -> None:
-        self._dialect = dialect
+    def __init__(self, path: str, options: Mapping[str, Any], busy_seconds: float) -> None:
         self._busy_seconds = busy_seconds
-        arguments, options = dialect.create_connect_args(url)
-        self._arguments = arguments
-        self._options = dict(options) | {
+        self._name = path
+        self._options: dict[str, Any] = {
+            **options,
             "isolation_level": None,
             "check_same_thread": False,
             "timeout": busy_seconds,
             "cached_statements": 256,
         }
-        self.path = Path(str(arguments[0]))
+        self.path = Path(path)
 
     def connect(self) -> Connection:
         """A connection for reading."""
         try:
-            made: Any = self._dialect.connect(*self._arguments, **self._options)
+            connection: Connection = sqlite3.connect(self._name, **self._options)
         except sqlite3.Error as error:
             raise self.explain(error) from error
-        connection: Connection = made
         return connection
 
     def connect_writer(self) -> Connection:

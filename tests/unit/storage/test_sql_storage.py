@@ -414,7 +414,7 @@ def test_compaction_does_not_wait_for_a_reader_of_the_past(tmp_path):
             "SEARCH log USING INTEGER PRIMARY KEY (rowid>?); SEARCH old USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN",
         ),
         ("superseded", (1, 2), "SEARCH log USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-        ("count", ("a", "b", 1), "SEARCH current USING PRIMARY KEY (key>? AND key<?)"),
+        ("count_keys", ("a", "b", 1), "SEARCH current USING PRIMARY KEY (key>? AND key<?)"),
     ],
 )
 def test_a_statement_reads_no_more_than_its_answer(tmp_path, statement, parameters, plan):
