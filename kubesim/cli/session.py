@@ -72,7 +72,7 @@ class SettlingTransport:
     def settle(self) -> None:
         """Run the controllers now, unless that is done by hand."""
         self._dirty = False
-        if not self._manual:
+        if not self._manual and not self._cluster.is_settled():
             self._cluster.settle()
 
     def touch(self) -> None:

@@ -1,8 +1,11 @@
-"""The composition root: everything that a cluster is made of is constructed here, and nowhere else."""
+"""The composition root: everything that a cluster is made of is constructed here, and nowhere else.
+
+What only some commands need (controllers, containers, the first start) is imported where it is constructed: a
+command that reads a settled cluster loads none of it (docs/decisions/0003-import-budget.md).
+"""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -20,13 +23,10 @@ from kubesim.apiserver.auth import Authorizer
 from kubesim.apiserver.health import VersionInfo
 from kubesim.apiserver.server import APIServer
 from kubesim.client.client import Client
-from kubesim.client.reconcile import Reconciler
-from kubesim.client.recorder import EventBroadcaster
 from kubesim.client.transport import InProcessTransport
-from kubesim.cluster.bootstrap import API_SERVER, bootstrap
 from kubesim.cluster.config import NOTE, ClusterConfig, decode_config
 from kubesim.cluster.state import StorageState
-from kubesim.controllers.manager import Manager, SettleClock, SettleReport
+from kubesim.controllers.settleclock import SettleClock
 from kubesim.controllers.workstate import WorkState
 from kubesim.registry.reader import StorageReader
 from kubesim.registry.registry import Registry
@@ -34,11 +34,12 @@ from kubesim.registry.service.alloc import ServiceAllocator
 from kubesim.storage.interface import Storage
 from kubesim.util.clock import Clock, FrozenClock, SystemClock
 from kubesim.util.ids import Identities, RevisionIdentities, SystemIdentities
-from kubesim.util.ipnet import host_in
 from kubesim.util.jsontypes import JSONObject
 from kubesim.util.state import StateStore
 
 if TYPE_CHECKING:
+    from kubesim.client.reconcile import Reconciler
+    from kubesim.controllers.manager import Manager, SettleReport
     from kubesim.kubelet.server import PodServer
     from kubesim.registry.service.repair import Repair
     from kubesim.runtime.container import ContainerRuntime
@@ -128,6 +129,8 @@ class Cluster:
     @cached_property
     def manager(self) -> Manager:
         """Runs the controllers."""
+        from kubesim.controllers.manager import Manager
+
         return Manager(
             self.parts.client("kube-controller-manager"),
             self._reconcilers(),
@@ -136,6 +139,18 @@ class Cluster:
             clock=self._settle_clock,
             lock=self._lock,
         )
+
+    def is_settled(self) -> bool:
+        """Whether the controllers have nothing to do now, as far as the store knows: they have seen every
+        change, and no timer is due.
+
+        No controller is loaded to find out.
+        """
+        state = WorkState(self.state)
+        if state.common_checkpoint() != self.storage.revision():
+            return False
+        due = state.earliest()
+        return due is None or due > self.clock.now()
 
     def settle(self, *, only: Collection[str] | None = None, step: bool = False) -> SettleReport:
         """Run the controllers until nothing is left to do now; `only` some of them, or `step` until one did
@@ -182,7 +197,10 @@ class Cluster:
 
     def _reconcilers(self) -> Sequence[Reconciler]:
         from kubesim import kubelet, scheduler
+        from kubesim.client.recorder import EventBroadcaster
+        from kubesim.cluster.bootstrap import API_SERVER
         from kubesim.controllers import standard
+        from kubesim.util.ipnet import host_in
 
         parts = self.parts
         controllers = parts.client("kube-controller-manager")
@@ -338,6 +356,8 @@ def _make(cluster: Cluster, clock: Clock) -> None:
     """The first start. Two processes may come here at once: one of them makes the cluster, the other finds it
     made.
     """
+    from kubesim.cluster.bootstrap import bootstrap
+
     with cluster.storage.transaction() as tx:
         if tx.get_note(NOTE) is not None:
             return
@@ -350,6 +370,8 @@ def _make(cluster: Cluster, clock: Clock) -> None:
 
 def _certificate(identities: Identities) -> str:
     """What Pods find as ca.crt until there is an HTTPS server with a certificate authority of its own."""
+    import base64
+
     text = base64.b64encode(bytes.fromhex(identities.hex(1400))).decode()
     lines = [text[i : i + _LINE] for i in range(0, len(text), _LINE)]
     return "\n".join(("-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----\n"))

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -30,8 +30,8 @@ from kubesim.client.client import Client
 from kubesim.client.lister import items
 from kubesim.client.reconcile import EVERY_KIND, KeysOf, Prefetching, Reconciler, Result
 from kubesim.client.workqueue import WorkQueue
+from kubesim.controllers.settleclock import SettleClock
 from kubesim.controllers.workstate import Item, Timer, WorkState
-from kubesim.util.clock import Clock
 from kubesim.util.state import StateStore
 
 # A key that is worked on this often at one moment is written for ever by its own controller, or by two in
@@ -45,37 +45,6 @@ FIRST_BACKOFF: Final = timedelta(seconds=1)
 LAST_BACKOFF: Final = timedelta(seconds=1000)
 # How often `run` looks whether it should stop.
 _LONGEST_WAIT: Final = 1.0
-
-
-class SettleClock:
-    """A clock that shows, to the thread that settles, the time for which work is done; to all others the
-    present.
-    """
-
-    def __init__(self, base: Clock) -> None:
-        self._base = base
-        self._local = threading.local()
-
-    def now(self) -> datetime:
-        shown: datetime | None = getattr(self._local, "shown", None)
-        return shown if shown is not None else self._base.now()
-
-    def monotonic(self) -> float:
-        return self._base.monotonic()
-
-    def present(self) -> datetime:
-        """The present, whatever is shown."""
-        return self._base.now()
-
-    @contextmanager
-    def at(self, moment: datetime) -> Iterator[None]:
-        """Inside the block it is this moment."""
-        before = getattr(self._local, "shown", None)
-        self._local.shown = moment
-        try:
-            yield
-        finally:
-            self._local.shown = before
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,8 @@ from kubesim.client.resources import CONFIG_MAPS, PODS
 from kubesim.client.transport import InProcessTransport
 from kubesim.cluster.build import Cluster
 from kubesim.controllers import standard
-from kubesim.controllers.manager import EndlessWorkError, Manager, SettleClock
+from kubesim.controllers.manager import EndlessWorkError, Manager
+from kubesim.controllers.settleclock import SettleClock
 from kubesim.util.clock import FrozenClock
 
 
