@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 
 from kubesim.admission.interface import Attributes, BasePlugin, Plugin, Reader
 from kubesim.util.ids import Identities
 
 
 class Chain:
-    """Runs each plugin that concerns an operation; the first refusal ends it."""
+    """Runs each plugin that concerns an operation; the first refusal ends it. Reading needs none of them: they
+    are made when the first write comes.
+    """
 
-    def __init__(self, plugins: Sequence[Plugin]) -> None:
-        self._plugins = tuple(plugins)
+    def __init__(self, make_plugins: Callable[[], Sequence[Plugin]]) -> None:
+        self._make_plugins = make_plugins
         self._mutating: dict[tuple[str, str, str], tuple[Plugin, ...]] = {}
         self._validating: dict[tuple[str, str, str], tuple[Plugin, ...]] = {}
+
+    @cached_property
+    def _plugins(self) -> Sequence[Plugin]:
+        return self._make_plugins()
 
     def admit(self, attributes: Attributes, reader: Reader) -> None:
         """The mutating phase."""

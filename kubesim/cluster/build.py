@@ -314,7 +314,7 @@ def _assemble(
         scheme=scheme,
         schema=schema,
         storage=storage,
-        admission=Chain(default_plugins(identities=identities)),
+        admission=Chain(lambda: default_plugins(identities=identities)),
         reader=StorageReader(storage),
         clock=clock,
         identities=identities,

@@ -35,7 +35,6 @@ from kubesim.registry.hooks import NO_HOOKS, Hooks
 from kubesim.registry.keys import indexes_of
 from kubesim.registry.listing import ListOptions, parse_resource_version
 from kubesim.registry.options import DeleteOptions, WriteOptions
-from kubesim.registry.patching import apply_patch, read_patch
 from kubesim.registry.reading import Reading
 from kubesim.registry.transaction import writing
 from kubesim.storage.interface import KeyExists, Row, Storage, Transaction
@@ -270,6 +269,8 @@ class Store(Reading):
         strategy: UpdateStrategy | None = None,
     ) -> JSONObject:
         """Change an object by a patch (bytes or decoded). Raises StatusError."""
+        from kubesim.registry.patching import apply_patch, read_patch
+
         read = read_patch(patch, content_type, options)
 
         def change(current: JSONObject) -> JSONObject:
