@@ -215,9 +215,10 @@ class _Write:
 
     def update_node_ports(self, old: JSONObject) -> set[int]:
         """Allocate as the change asks for; the ports to give back: txnUpdateNodePorts."""
-        before = node_ports_of(old)
+        # Validation lets an ExternalName have node ports, which are nobody's: upstream would take them for held.
+        before = node_ports_of(old) if needs_node_port(old) else set()
         given_back: set[int] = set()
-        if needs_node_port(old) and not needs_node_port(self._service):
+        if not needs_node_port(self._service):
             given_back |= before
         if needs_node_port(self._service):
             self._change_node_ports(before)
