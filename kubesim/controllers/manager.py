@@ -32,6 +32,7 @@ from kubesim.client.reconcile import EVERY_KIND, KeysOf, Prefetching, Reconciler
 from kubesim.client.workqueue import WorkQueue
 from kubesim.controllers.settleclock import SettleClock
 from kubesim.controllers.workstate import Item, Timer, WorkState
+from kubesim.util.collection import collection_paused
 from kubesim.util.state import StateStore
 
 # A key that is worked on this often at one moment is written for ever by its own controller, or by two in
@@ -239,7 +240,8 @@ class _Settle:
 
     def _read_log(self) -> list[WatchEvent]:
         try:
-            events = list(self._client.log(self._cursor))
+            with collection_paused():
+                events = list(self._client.log(self._cursor))
         except StatusError as error:
             if error.code != 410:
                 raise
