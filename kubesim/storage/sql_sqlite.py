@@ -23,6 +23,10 @@ PAGE_SIZE = 4096
 # cheaper.
 CHECKPOINT_PAGES = 4000
 
+# KiB that a connection may keep of the file: at 100,000 keys the pages above the leaves do not fit SQLite's
+# own 2 MB.
+_CACHE_KIB = 16_000
+
 
 class SQLite:
     """One database file. Connections are in autocommit mode: transactions are begun and ended by hand."""
@@ -49,6 +53,7 @@ class SQLite:
             connection: Connection = sqlite3.connect(self._name, **self._options)
         except sqlite3.Error as error:
             raise self.explain(error) from error
+        self._set(connection, f"cache_size=-{_CACHE_KIB}")
         return connection
 
     def connect_writer(self) -> Connection:
@@ -56,13 +61,16 @@ class SQLite:
         machine.
         """
         connection = self.connect()
+        self._set(connection, "synchronous=NORMAL", f"wal_autocheckpoint={CHECKPOINT_PAGES}")
+        return connection
+
+    def _set(self, connection: Connection, *pragmas: str) -> None:
         try:
-            connection.execute("PRAGMA synchronous=NORMAL")
-            connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+            for pragma in pragmas:
+                connection.execute(f"PRAGMA {pragma}")
         except sqlite3.Error as error:
             connection.close()
             raise self.explain(error) from error
-        return connection
 
     def prepare(self, version: int, tables: Iterable[str]) -> Connection:
         """Make the file and its tables where they are missing; an open connection for reading.
