@@ -10,8 +10,9 @@ import base64
 import binascii
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from kubesim.util.gojson import GoJSONError, load_stream
@@ -105,12 +106,15 @@ def _check_separator(rest: bytes) -> None:
         raise YAMLSyntaxError(f"invalid Yaml document separator: {rest.decode('utf-8', 'replace')}")
 
 
-def load(data: bytes, *, strict: bool = False) -> JSONValue:
+def load(
+    data: bytes, *, strict: bool = False, words: Mapping[str, JSONValue] = MappingProxyType({})
+) -> JSONValue:
     """The one document that `data` is, as yaml.Unmarshal of sigs.k8s.io reads it into JSON values.
 
-    Raises YAMLSyntaxError; with `strict` also for a key given twice.
+    `words` are plain scalars that mean something else than there. Raises YAMLSyntaxError; with `strict` also
+    for a key given twice.
     """
-    value, duplicates = _load(data)
+    value, duplicates = _load(data, words)
     if strict and duplicates:
         raise YAMLSyntaxError(
             f"{CONVERTING}yaml: unmarshal errors:\n" + "\n".join(f"  {text}" for text in duplicates)
@@ -118,8 +122,10 @@ def load(data: bytes, *, strict: bool = False) -> JSONValue:
     return value
 
 
-def _load(data: bytes) -> tuple[JSONValue, list[str]]:
-    builder = _Builder(data)
+def _load(
+    data: bytes, words: Mapping[str, JSONValue] = MappingProxyType({})
+) -> tuple[JSONValue, list[str]]:
+    builder = _Builder(data, words)
     try:
         return builder.document(), builder.duplicates
     except _GoYAMLError as error:
@@ -172,7 +178,7 @@ class _Builder:
     decoding are kept until the end of the document.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, words: Mapping[str, JSONValue]) -> None:
         self._data = data
         self.duplicates: list[str] = []
         self._anchors: dict[str, _Anchored] = {}
@@ -181,7 +187,7 @@ class _Builder:
         self._aliased = 0
         self._failure: _GoYAMLError | None = None
         self._result: Any = None
-        self._scalars: dict[str, JSONValue] = {}
+        self._scalars: dict[str, JSONValue] = dict(words)
 
     def document(self) -> JSONValue:
         import yaml  # loaded by the commands that read files, and by no others
