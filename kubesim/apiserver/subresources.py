@@ -20,6 +20,7 @@ from kubesim.registry.patching import apply_patch, read_patch
 from kubesim.registry.pod.binding import bind
 from kubesim.registry.pod.ephemeral import EPHEMERAL_CONTAINERS
 from kubesim.registry.pod.eviction import BUDGETS, evict
+from kubesim.registry.pod.resize import RESIZE
 from kubesim.registry.registry import Registry
 from kubesim.registry.scale import SCALE, scale_of, update_scale
 from kubesim.registry.serviceaccount import TOKEN_REQUEST, issue_token
@@ -31,6 +32,11 @@ from kubesim.util.jsontypes import JSONObject
 
 BINDING: Final = GroupVersionKind("", "v1", "Binding")
 EVICTION: Final = GroupVersionKind("policy", "v1", "Eviction")
+_OWN_STRATEGIES: Final = {
+    "approval": APPROVAL,
+    "ephemeralcontainers": EPHEMERAL_CONTAINERS,
+    "resize": RESIZE,
+}
 CONNECTED: Final = ("log", "exec", "attach", "portforward", "proxy")
 
 Handler = Callable[[Call, Store], Response]
@@ -107,8 +113,8 @@ class Subresources:
         key = (store.gvr.qualified, subresource)
         found = self._strategies.get(key)
         if found is None:
-            made = {"ephemeralcontainers": EPHEMERAL_CONTAINERS, "approval": APPROVAL}.get(subresource)
-            found = self._strategies[key] = made or status_strategy(store.resource)
+            found = _OWN_STRATEGIES.get(subresource) or status_strategy(store.resource)
+            self._strategies[key] = found
         return found
 
     def _connect(self, call: Call, store: Store) -> Response:

@@ -34,7 +34,7 @@ _SYSTEM_CLASSES: Final = {
 _CAPACITY: Final = {"cpu": "8", "ephemeral-storage": "100Gi", "memory": "16Gi", "pods": "110"}
 
 
-def bootstrap(client: Client, config: ClusterConfig, clock: Clock) -> None:
+def bootstrap(client: Client, config: ClusterConfig, clock: Clock, *, ca_certificate: str) -> None:
     """Make all of it, in one transaction."""
     with client.batch():
         for name in SYSTEM_NAMESPACES:
@@ -42,6 +42,12 @@ def bootstrap(client: Client, config: ClusterConfig, clock: Clock) -> None:
         for name, (value, text) in _SYSTEM_CLASSES.items():
             body = _object("scheduling.k8s.io/v1", "PriorityClass", name)
             client.create(PRIORITY_CLASSES, body | {"value": value, "description": text})
+        for name, data in (
+            ("extension-apiserver-authentication", {"client-ca-file": ca_certificate}),
+            ("kube-apiserver-legacy-service-account-token-tracking", {"since": f"{clock.now():%Y-%m-%d}"}),
+        ):
+            body = _object("v1", "ConfigMap", name, namespace="kube-system")
+            client.create(resources.CONFIG_MAPS, body | {"data": data}, "kube-system")
         _kubernetes_service(client, config)
         for position in range(config.nodes):
             add_node(client, config, clock, position)

@@ -364,8 +364,10 @@ def _make(cluster: Cluster, clock: Clock) -> None:
         config = cluster.config
         created = config.created or clock.now()
         tx.set_note(NOTE, replace(config, created=created).encode())
-        tx.set_note(CA_NOTE, _certificate(cluster.parts.identities).encode())
-        bootstrap(cluster.parts.client("kube-apiserver"), config, cluster.clock)
+        certificate = _certificate(cluster.parts.identities)
+        tx.set_note(CA_NOTE, certificate.encode())
+        client = cluster.parts.client("kube-apiserver")
+        bootstrap(client, config, cluster.clock, ca_certificate=certificate)
 
 
 def _certificate(identities: Identities) -> str:

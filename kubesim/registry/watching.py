@@ -42,13 +42,15 @@ class Watch:
         self._match = reading.matcher(options)
         timeout = options.timeout_seconds
         self._left = MIN_TIMEOUT if timeout is None else timeout
+        # Read at once, so that a bad one is refused before the watch has begun.
+        self._revision = parse_resource_version(options.resource_version)
         self._since_bookmark = 0.0
         self._last_is_due = self._left > BOOKMARK_BEFORE_END
 
     def events(self) -> Iterator[WatchEvent]:
         """Everything, until the time is up."""
         options = self._options
-        revision = parse_resource_version(options.resource_version)
+        revision = self._revision
         current = self._reading.storage.revision()
         if options.send_initial_events and revision > current:
             yield self._error(too_large(revision, current).status)

@@ -491,6 +491,16 @@ def test_ephemeral_containers_are_only_added(server: APIServer) -> None:
     assert send(server, "PATCH", path, change, **strategic).status == 422
 
 
+def test_resizing_changes_resources_alone() -> None:
+    server = make_cluster(kubernetes_version="1.33", settle=True).server
+    send(server, "POST", PODS, POD)
+    container = {"name": "c", "image": "other", "resources": {"requests": {"cpu": "1"}}}
+    strategic = {"content_type": "application/strategic-merge-patch+json"}
+    changed = send(server, "PATCH", f"{PODS}/p/resize", {"spec": {"containers": [container]}}, **strategic)
+    found = body_of(changed)["spec"]["containers"][0]
+    assert (found["image"], found["resources"]) == ("nginx", {"requests": {"cpu": "1"}})
+
+
 def test_tokens(server: APIServer) -> None:
     path = "/api/v1/namespaces/default/serviceaccounts/default/token"
     request = body_of(send(server, "POST", path, {"spec": {"expirationSeconds": 600}}))

@@ -32,6 +32,10 @@ def test_a_new_cluster_has_what_every_cluster_has() -> None:
     cluster = make_cluster(nodes=2)
     assert names(cluster, NAMESPACES) == ["default", "kube-node-lease", "kube-public", "kube-system"]
     assert names(cluster, NODES) == ["node-1", "node-2"]
+    assert names(cluster, CONFIG_MAPS) == [
+        "extension-apiserver-authentication",
+        "kube-apiserver-legacy-service-account-token-tracking",
+    ]
     assert (
         names(cluster, SERVICES)
         == names(cluster, ENDPOINTS)

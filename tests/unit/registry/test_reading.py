@@ -27,7 +27,7 @@ def cluster() -> Iterator[Cluster]:
     for i in range(6):
         labels = {"parity": "even" if i % 2 == 0 else "odd", "n": str(i)}
         made.client.create(CONFIG_MAPS, {"metadata": {"name": f"c{i}", "labels": labels}}, "default")
-    made.client.create(CONFIG_MAPS, {"metadata": {"name": "c0"}}, "kube-system")
+    made.client.create(CONFIG_MAPS, {"metadata": {"name": "c0"}}, "kube-public")
     yield made
     made.close()
 
@@ -63,9 +63,9 @@ def test_selection(client: Client, query: dict[str, str], expected: list[str]) -
 
 
 def test_one_namespace_or_all(client: Client) -> None:
-    assert names(client.list(CONFIG_MAPS, "kube-system")) == ["c0"]
-    assert names(client.list(CONFIG_MAPS)) == ["c0", "c1", "c2", "c3", "c4", "c5", "c0"]
-    everywhere = client.list(CONFIG_MAPS, field_selector="metadata.namespace=kube-system")
+    assert names(client.list(CONFIG_MAPS, "kube-public")) == ["c0"]
+    assert names(client.list(CONFIG_MAPS))[:7] == ["c0", "c1", "c2", "c3", "c4", "c5", "c0"]
+    everywhere = client.list(CONFIG_MAPS, field_selector="metadata.namespace=kube-public")
     assert names(everywhere) == ["c0"]
 
 
@@ -288,7 +288,7 @@ def test_a_watch_from_a_revision_sees_what_came_after(client: Client) -> None:
     client.create(CONFIG_MAPS, {"metadata": {"name": "new"}}, "default")
     client.patch(CONFIG_MAPS, "new", {"data": {"a": "b"}}, MERGE_PATCH, "default")
     client.delete(CONFIG_MAPS, "new", "default")
-    client.create(CONFIG_MAPS, {"metadata": {"name": "elsewhere"}}, "kube-system")
+    client.create(CONFIG_MAPS, {"metadata": {"name": "elsewhere"}}, "kube-public")
     assert watch(client, resourceVersion=start) == [("ADDED", "new"), ("MODIFIED", "new"), ("DELETED", "new")]
 
 
@@ -336,6 +336,11 @@ def test_a_watch_from_what_is_compacted_ends_with_an_error(cluster: Cluster) -> 
     assert event.type == "ERROR"
     assert (event.object["code"], event.object["reason"]) == (410, "Expired")
     assert event.object["message"].startswith("too old resource version: 1 (")
+
+
+def test_a_bad_revision_is_refused_before_the_watch_begins(client: Client) -> None:
+    with pytest.raises(StatusError, match='resourceVersion: Invalid value: "abc"'):
+        client.request("GET", MAPS, query={"watch": "true", "resourceVersion": "abc"})
 
 
 def test_the_log_has_everything_in_order(client: Client) -> None:
