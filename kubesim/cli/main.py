@@ -126,8 +126,23 @@ def run(words: Sequence[str], streams: Streams, make_session: Callable[..., Sess
         return 130
     except BrokenPipeError:
         return 141
+    except Exception as error:  # noqa: BLE001  a mistake of ours must not end in a traceback
+        return _bug(list(words), streams, error)
     finally:
         _flush(streams)
+
+
+def _bug(words: list[str], streams: Streams, error: Exception) -> int:
+    """Say that the fault is ours; with KUBESIM_TRACEBACK set, where it is."""
+    if streams.env.get("KUBESIM_TRACEBACK"):
+        import traceback
+
+        streams.stderr.write("".join(traceback.format_exception(error)))
+    streams.stderr.write(
+        f"error: kubesim failed at `{' '.join(words)}`: {type(error).__name__}: {error}\n"
+        "This is a mistake in kubesim, not in your command; KUBESIM_TRACEBACK=1 shows where.\n"
+    )
+    return 1
 
 
 def _flush(streams: Streams) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from kubesim.cli import kubeconfig
 from kubesim.cli.errors import CLIError, RawError
 from kubesim.client.http import ConnectionRefused, Credentials, HTTPTransport, ServerUnreachable
 from kubesim.client.transport import Transport
+from kubesim.util.gotext import quote
 from kubesim.util.jsontypes import JSONObject, dig
 
 if TYPE_CHECKING:
     from kubesim.cli.session import Session
+
+DISCOVERY_TRIES = 5
 
 
 def connect(session: Session) -> Transport:
@@ -42,7 +46,7 @@ def connect(session: Session) -> Transport:
             or bool(cluster.get("insecure-skip-tls-verify")),
             server_name=flags.text("tls-server-name") or str(cluster.get("tls-server-name") or ""),
         ),
-        refused=_refused,
+        refused=lambda error: _refused(session, error),
     )
 
 
@@ -70,7 +74,13 @@ def _data(session: Session, entry: JSONObject, name: str, given: str) -> bytes:
         raise CLIError(f"unable to read {name} {path}: {(error.strerror or str(error)).lower()}") from None
 
 
-def _refused(error: ServerUnreachable) -> Exception:
+def _refused(session: Session, error: ServerUnreachable) -> Exception:
+    """kubectl asks for the server's groups five times, and logs each failure, before it says that nothing listens."""
+    stamp = session.now().strftime("E%m%d %H:%M:%S.%f")
+    address = quote(f"{error.server}/api?timeout=32s")
+    text = quote(f"couldn't get current server API group list: Get {address}: {error}")
+    for _ in range(DISCOVERY_TRIES):
+        session.streams.stderr.write(f'{stamp} {os.getpid():7} memcache.go:265] "Unhandled Error" err={text}\n')
     if isinstance(error, ConnectionRefused):
         return RawError(
             f"The connection to the server {error.host} was refused - did you specify the right host or port?"

@@ -30,10 +30,11 @@ class Credentials:
 
 
 class ServerUnreachable(Exception):
-    """The server cannot be talked to. `host` is its address and port."""
+    """The server cannot be talked to. `server` is its URL, `host` its address and port."""
 
-    def __init__(self, host: str, text: str) -> None:
+    def __init__(self, server: str, host: str, text: str) -> None:
         super().__init__(text)
+        self.server = server
         self.host = host
 
 
@@ -53,6 +54,7 @@ class HTTPTransport:
         timeout: float = 60,
     ) -> None:
         parts = urlsplit(server)
+        self._server = server.rstrip("/")
         self._https = parts.scheme == "https"
         self._host = parts.hostname or "localhost"
         self._port = parts.port or (443 if self._https else 80)
@@ -131,8 +133,8 @@ class HTTPTransport:
     def _unreachable(self, error: Exception) -> ServerUnreachable:
         host = f"{self._host}:{self._port}"
         if isinstance(error, ConnectionRefusedError):
-            return ConnectionRefused(host, f"dial tcp {host}: connect: connection refused")
-        return ServerUnreachable(host, str(error))
+            return ConnectionRefused(self._server, host, f"dial tcp {host}: connect: connection refused")
+        return ServerUnreachable(self._server, host, str(error))
 
 
 def _load_chain(context: ssl.SSLContext, held: Credentials) -> None:

@@ -152,7 +152,7 @@ def _status_condition(name: str, wanted: str) -> Callable[[JSONObject], bool]:
 
 
 def _jsonpath_condition(text: str) -> Callable[[JSONObject], bool]:
-    from kubesim.util.jsonpath import JSONPath, JSONPathError, relaxed_expression
+    from kubesim.util.jsonpath import JSONPath, JSONPathError, relaxed
 
     parts = _split(text)
     if len(parts) > 2:
@@ -166,7 +166,7 @@ def _jsonpath_condition(text: str) -> Callable[[JSONObject], bool]:
             "jsonpath wait has to have a value after equal sign, like --for=jsonpath='{.status.readyReplicas}'=3"
         )
     try:
-        expression = relaxed_expression(parts[0])
+        expression = relaxed(parts[0])
         if not expression:
             raise CLIError("jsonpath expression cannot be empty")
         path = JSONPath(expression, allow_missing_keys=True)
