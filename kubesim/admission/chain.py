@@ -10,8 +10,8 @@ from kubesim.util.ids import Identities
 
 
 class Chain:
-    """Runs each plugin that concerns an operation; the first refusal ends it. Reading needs none of them: they
-    are made when the first write comes.
+    """Runs each plugin that concerns an operation; the first refusal ends it. Reading needs none of them:
+    they are made when the first write comes.
     """
 
     def __init__(self, make_plugins: Callable[[], Sequence[Plugin]]) -> None:

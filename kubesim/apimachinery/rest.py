@@ -1,7 +1,7 @@
 """A request to the API and its response, as values: what a transport carries, in process or over HTTP.
 
-Bodies are JSON objects in process (no encoding on the way) and bytes on the wire. Whoever hands over a body gives it
-away: neither side writes to it afterwards, and a response's body is the receiver's own.
+Bodies are JSON objects in process (no encoding on the way) and bytes on the wire. Whoever hands over a body
+gives it away: neither side writes to it afterwards, and a response's body is the receiver's own.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ ADMIN = UserInfo()
 class Request:
     """One request. `query` holds each parameter's values in order; header names are lower case.
 
-    `body` is the decoded object or list where the sender is in process, else the bytes. `index` is an indexer lookup
-    as client-go's `ByIndex`: a name and the values wanted; only in process, never on the wire.
+    `body` is the decoded object or list where the sender is in process, else the bytes. `index` is an indexer
+    lookup as client-go's `ByIndex`: a name and the values wanted; only in process, never on the wire.
     """
 
     method: str
@@ -66,7 +66,9 @@ class Response:
 
 
 class Handler(Protocol):
-    """What answers requests: the API server. A failure is a Response with a Status body, never a StatusError raised."""
+    """What answers requests: the API server. A failure is a Response with a Status body, never a StatusError
+    raised.
+    """
 
     def __call__(self, request: Request) -> Response: ...
 

@@ -1,7 +1,8 @@
 """`Resource`: all that the generic machinery has to know of a kind; `Scheme`: the kinds that a cluster has.
 
-A Resource is a frozen dataclass of pure functions: the strategy of k8s.io/apiserver's generic registry. The functions
-get decoded objects whose types already agree with the schema (`apimachinery.schema`), so they need not check types.
+A Resource is a frozen dataclass of pure functions: the strategy of k8s.io/apiserver's generic registry. The
+functions get decoded objects whose types already agree with the schema (`apimachinery.schema`), so they need
+not check types.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "up
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the server's Table: metav1.TableColumnDefinition. Priority 0 shows always, 1 with `-o wide`."""
+    """A column of the server's Table: metav1.TableColumnDefinition. Priority 0 shows always, 1 with `-o
+    wide`.
+    """
 
     name: str
     type: str = "string"
@@ -74,15 +77,19 @@ NAME_AND_AGE = (
 class Resource:
     """One resource of the API, with the strategy of its kind.
 
-    `default(obj)` fills in defaults, in place. `prepare_create(obj)` and `prepare_update(new, old)` clear or carry over,
-    in place, what the client may not set (status, generation). `prepare_status_update(new, old)` does the same for
-    /status: by default everything outside `status` is taken from `old`. `validate(obj)` and `validate_update(new, old)`
-    return every error in Kubernetes' order, without those of ObjectMeta, which the registry adds in front;
+    `default(obj)` fills in defaults, in place. `prepare_create(obj)` and `prepare_update(new, old)` clear or
+    carry over, in place, what the client may not set (status, generation). `prepare_status_update(new, old)`
+    does the same for /status: by default everything outside `status` is taken from `old`. `validate(obj)` and
+    `validate_update(new, old)` return every error in Kubernetes' order, without those of ObjectMeta, which
+    the registry adds in front;
     `validate_update` includes what `validate` checks where Kubernetes does so (almost every kind).
-    `name_errors(name, prefix)` are the texts why a metadata.name (or, with `prefix`, a generateName) is refused.
+    `name_errors(name, prefix)` are the texts why a metadata.name (or, with `prefix`, a generateName) is
+    refused.
     `warnings(new, old)` are texts for Warning headers; `old` is None for a create.
-    `columns` and `cells(obj, now)` make the Table; a cell is a str, int or None, or a float for none upstream.
-    `fields(obj)` are the labels a field selector may name. `indexes(obj)` are further (index, value) pairs for look-ups by
+    `columns` and `cells(obj, now)` make the Table; a cell is a str, int or None, or a float for none
+    upstream.
+    `fields(obj)` are the labels a field selector may name. `indexes(obj)` are further (index, value) pairs
+    for look-ups by
     `ByIndex`; labels, owners and `fields` are indexed for every kind without being named here.
     `merge_kind` is the OpenAPI definition name; derived from the schema by gvk where it is empty.
     """

@@ -14,8 +14,8 @@ EventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"]
 class WatchEvent:
     """One event of a watch.
 
-    `object` is the object after the event; for DELETED its last state, with the revision of the deletion as its
-    resourceVersion; for BOOKMARK only kind, apiVersion and resourceVersion; for ERROR a Status.
+    `object` is the object after the event; for DELETED its last state, with the revision of the deletion as
+    its resourceVersion; for BOOKMARK only kind, apiVersion and resourceVersion; for ERROR a Status.
     `old` is the object before the event; only the in-process transport knows it, never the wire.
     """
 

@@ -1,17 +1,18 @@
 """The contract of the store: a log of revisions with compare-and-swap, look-up indexes and allocations.
 
-Every write appends one row to the log, and the row's number is the revision (the resourceVersion of the API): revisions
-only ever grow, over all keys. What holds for every implementation:
+Every write appends one row to the log, and the row's number is the revision (the resourceVersion of the API):
+revisions only ever grow, over all keys. What holds for every implementation:
 
-* A transaction is atomic and serialised against every other writer, in this process or another: its rows, its index
-  entries, its allocations and its notes are all there afterwards, or none is.
-* `update` and `delete` name the revision they saw; if the key has moved on, nothing is written (`RevisionConflict`).
-* A change, once visible to `changes`, has every change with a lower revision visible before it: a reader that remembers
-  the last revision it saw misses nothing.
+* A transaction is atomic and serialised against every other writer, in this process or another: its rows, its
+  index entries, its allocations and its notes are all there afterwards, or none is.
+* `update` and `delete` name the revision they saw; if the key has moved on, nothing is written
+  (`RevisionConflict`).
+* A change, once visible to `changes`, has every change with a lower revision visible before it: a reader that
+  remembers the last revision it saw misses nothing.
 * Values are bytes and are returned as they were stored; the revision is not part of them.
 
-Keys are `/registry/<group>/<resource>/<namespace>/<name>` (the core group is `core`; what has no namespace has no such
-part), so that a prefix ending in `/` names a resource or a namespace of it, in name order.
+Keys are `/registry/<group>/<resource>/<namespace>/<name>` (the core group is `core`; what has no namespace
+has no such part), so that a prefix ending in `/` names a resource or a namespace of it, in name order.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 Indexes = Iterable[tuple[str, str]]
-"""(index, value) pairs of one object, e.g. `("label", "app=web")`, `("owner", UID)`, `("field", "spec.nodeName=n")`."""
+"""(index, value) pairs of one object, e.g. `("label", "app=web")`, `("owner", UID)`, `("field",
+"spec.nodeName=n")`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,8 @@ class Change:
 class Page:
     """A consistent slice of the store at `revision`, in key order.
 
-    `more` says whether rows after the last one exist; `remaining` how many (None where nobody counted: look-ups by
-    index, and pages without a limit).
+    `more` says whether rows after the last one exist; `remaining` how many (None where nobody counted:
+    look-ups by index, and pages without a limit).
     """
 
     rows: Sequence[Row]
@@ -65,7 +68,9 @@ class Page:
 
 
 class StorageError(Exception):
-    """The store cannot do its work: disk full, file damaged, schema too new, locked for too long. The text is for people."""
+    """The store cannot do its work: disk full, file damaged, schema too new, locked for too long. The text is
+    for people.
+    """
 
 
 class KeyExists(StorageError):
@@ -73,7 +78,9 @@ class KeyExists(StorageError):
 
 
 class RevisionConflict(StorageError):
-    """`update` or `delete` named a revision that is no longer the key's newest; `current` is None if the key is gone."""
+    """`update` or `delete` named a revision that is no longer the key's newest; `current` is None if the key
+    is gone.
+    """
 
     def __init__(self, key: str, current: Row | None) -> None:
         super().__init__(key)
@@ -150,7 +157,9 @@ class Transaction(Protocol):
         ...
 
     def get_note(self, name: str) -> bytes | None:
-        """A small named value beside the log (checkpoints, timers, the cluster's configuration); no revision."""
+        """A small named value beside the log (checkpoints, timers, the cluster's configuration); no
+        revision.
+        """
         ...
 
     def set_note(self, name: str, value: bytes | None) -> None:
@@ -162,10 +171,11 @@ class Storage(Protocol):
     """A store. Safe to use from several threads; files may be shared with other processes."""
 
     def transaction(self) -> AbstractContextManager[Transaction]:
-        """Begin writing at once (waiting for other writers), commit at the end of the block, roll back on an exception.
+        """Begin writing at once (waiting for other writers), commit at the end of the block, roll back on an
+        exception.
 
-        Entered again by the same thread inside a block, it joins the outer transaction: a batch of writes is one commit.
-        An exception that leaves an inner block undoes what that block did.
+        Entered again by the same thread inside a block, it joins the outer transaction: a batch of writes is
+        one commit. An exception that leaves an inner block undoes what that block did.
         """
         ...
 
@@ -174,11 +184,15 @@ class Storage(Protocol):
         ...
 
     def list(self, prefix: str, *, at: int | None = None, after: str = "", limit: int = 0) -> Page:
-        """Rows whose key begins with `prefix` and sorts after `after`. Raises Compacted or FutureRevision for `at`."""
+        """Rows whose key begins with `prefix` and sorts after `after`. Raises Compacted or FutureRevision for
+        `at`.
+        """
         ...
 
     def lookup(self, prefix: str, index: str, values: Sequence[str]) -> Page:
-        """The newest rows below `prefix` that have any of the values in an index; the cost follows the result."""
+        """The newest rows below `prefix` that have any of the values in an index; the cost follows the
+        result.
+        """
         ...
 
     def count(self, prefix: str) -> int:

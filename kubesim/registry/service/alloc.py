@@ -73,7 +73,7 @@ class ServiceAllocator:
 
     def on_create(self, tx: Transaction, service: JSONObject, *, dry_run: bool = False) -> None:
         """Take what a new Service needs and write it into the Service. Raises StatusError."""
-        write = _Write(self, tx, service, dry_run=dry_run)
+        write = _Write(self, tx, service, owner=owner_of(service), dry_run=dry_run)
         normalize_cluster_ips(service, None)
         init_family_fields(service, None, self.networks)
         write.allocate_cluster_ips()
@@ -87,7 +87,8 @@ class ServiceAllocator:
         self.default_on_read(old)
         patch_allocated_values(new, old)
         normalize_cluster_ips(new, old)
-        write = _Write(self, tx, new, dry_run=dry_run)
+        # The old one's: what a client sends may leave the uid out.
+        write = _Write(self, tx, new, owner=owner_of(old), dry_run=dry_run)
         init_family_fields(new, old, self.networks)
         addresses = write.update_cluster_ips(old)
         ports = write.update_node_ports(old)
@@ -120,13 +121,19 @@ class _Write:
     """One write of one Service."""
 
     def __init__(
-        self, allocator: ServiceAllocator, tx: Transaction, service: JSONObject, *, dry_run: bool
+        self,
+        allocator: ServiceAllocator,
+        tx: Transaction,
+        service: JSONObject,
+        *,
+        owner: str,
+        dry_run: bool,
     ) -> None:
         self._allocator = allocator
         self._tx = tx
         self._service = service
         self._spec: JSONObject = service["spec"]
-        self._owner = owner_of(service)
+        self._owner = owner
         self._dry_run = dry_run
         self._ports: PortOperation = (
             DryRunOperation(allocator.ports, tx)

@@ -264,3 +264,11 @@ def test_a_put_creates_where_the_kind_allows_it(client: Client) -> None:
     assert response.status == 201
     assert isinstance(response.body, dict)
     assert response.body["metadata"]["uid"]
+
+
+def test_what_a_put_without_a_uid_allocates_is_given_back_with_the_service(client: Client) -> None:
+    spec = {"type": "NodePort", "ports": [{"port": 80, "nodePort": 30080}]}
+    service = {"metadata": {"name": "web"}, "spec": spec}
+    client.update(SERVICES, deep_copy(service), "default")
+    client.delete(SERVICES, "web", "default")
+    assert client.create(SERVICES, service, "default")["spec"]["ports"][0]["nodePort"] == 30080
