@@ -28,7 +28,7 @@ _NODE: Final = "node/"
 
 
 class PodGarbageCollector:
-    """Keys are `node/NAME`, of a node that is gone, and `NAMESPACE/NAME` of a Pod that was deleted
+    """Keys are `node/NAME`, of a node that may be gone, and `NAMESPACE/NAME` of a Pod that was deleted
     without a node.
     """
 
@@ -38,7 +38,7 @@ class PodGarbageCollector:
         self._client = client
         self._clock = clock
         self._state = state
-        self.watches: Mapping[GroupVersionResource, KeysOf] = {NODES: _node_gone, PODS: _deleted_unbound}
+        self.watches: Mapping[GroupVersionResource, KeysOf] = {NODES: _node_gone, PODS: _pod_changed}
 
     def reconcile(self, key: str) -> Result:
         if key.startswith(_NODE):
@@ -109,7 +109,12 @@ def _node_gone(event: WatchEvent) -> Iterable[str]:
     return (_NODE + name_of(event.object),) if event.type == "DELETED" else ()
 
 
-def _deleted_unbound(event: WatchEvent) -> Iterable[str]:
-    obj = event.object
-    waits = event.type != "DELETED" and is_terminating(obj) and not spec_of(obj).get("nodeName")
-    return (key_of(obj),) if waits else ()
+def _pod_changed(event: WatchEvent) -> Iterable[str]:
+    """A Pod deleted before it had a node; and the node of one that is bound, which need not exist."""
+    obj, old = event.object, event.old
+    node = spec_of(obj).get("nodeName")
+    if event.type == "DELETED" or (node and old is not None and spec_of(old).get("nodeName") == node):
+        return ()
+    if node:
+        return (_NODE + node,)
+    return (key_of(obj),) if is_terminating(obj) else ()

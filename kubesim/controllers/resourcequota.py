@@ -6,6 +6,7 @@ Rules as in pkg/controller/resourcequota and pkg/quota/v1/evaluator/core of Kube
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 
 from kubesim.apimachinery.gvk import GroupVersionResource
 from kubesim.apimachinery.meta import is_terminating, namespace_of
@@ -16,8 +17,9 @@ from kubesim.apis.podrequests import Amounts, pod_resources
 from kubesim.apis.podtemplate_qos import qos_class
 from kubesim.client.client import Client
 from kubesim.client.lister import items
-from kubesim.client.reconcile import DONE, EVERY_KIND, KeysOf, Result
+from kubesim.client.reconcile import EVERY_KIND, KeysOf, Result
 from kubesim.client.resources import PERSISTENT_VOLUME_CLAIMS, PODS, RESOURCE_QUOTAS, SERVICES
+from kubesim.util.clock import Clock, parse_time
 from kubesim.util.jsontypes import JSONObject
 from kubesim.util.quantity import Quantity
 
@@ -38,14 +40,17 @@ class ResourceQuotaController:
 
     name = "resourcequota-controller"
 
-    def __init__(self, client: Client, *, scheme: Scheme) -> None:
+    def __init__(self, client: Client, *, scheme: Scheme, clock: Clock) -> None:
         self._client = client
+        self._clock = clock
         self._resources = {r.gvr.qualified: r.gvr for r in scheme.resources if r.namespaced}
         self.watches: Mapping[GroupVersionResource, KeysOf] = {EVERY_KIND: _keys}
 
     def reconcile(self, key: str) -> Result:
         actions = []
+        looked = False
         for quota in items(self._client.list(RESOURCE_QUOTAS, key)):
+            looked = True
             hard = spec_of(quota).get("hard") or {}
             used = self._used(key, hard, quota)
             status = {"hard": hard, "used": used}
@@ -55,7 +60,17 @@ class ResourceQuotaController:
                 actions.append(
                     f"counted what ResourceQuota {key}/{quota['metadata']['name']} bounds: {texts}"
                 )
-        return Result(tuple(actions)) if actions else DONE
+        return Result(tuple(actions), self._next_loss(key) if looked else None)
+
+    def _next_loss(self, namespace: str) -> timedelta | None:
+        """When the first Pod that is being deleted will not count any more, though it may still be there."""
+        now = self._clock.now()
+        pods = (
+            p for p in items(self._client.list(PODS, namespace)) if is_terminating(p) and not is_terminal(p)
+        )
+        left = (counts_until(p) - now for p in pods)
+        # Times are to the second: a moment later it is over for sure.
+        return min((t + timedelta(seconds=1) for t in left if t >= timedelta(0)), default=None)
 
     def _used(self, namespace: str, hard: Mapping[str, object], quota: JSONObject) -> dict[str, str]:
         total: Amounts = {}
@@ -79,7 +94,7 @@ class ResourceQuotaController:
         if any(n == "services" or n.startswith("services.") for n in hard):
             found.setdefault(SERVICES, []).append(service_usage)
         if any(n == "pods" or n.endswith(_COMPUTE) for n in hard):
-            found.setdefault(PODS, []).append(_scoped(quota))
+            found.setdefault(PODS, []).append(_scoped(quota, self._clock.now()))
         if "requests.storage" in hard:
             found.setdefault(PERSISTENT_VOLUME_CLAIMS, []).append(_claimed)
         return [(gvr, _sum_of(parts)) for gvr, parts in found.items()]
@@ -119,13 +134,13 @@ def _claimed(claim: JSONObject) -> Amounts:
     return {"requests.storage": Quantity.from_json(requests["storage"])} if "storage" in requests else {}
 
 
-def _scoped(quota: JSONObject) -> Callable[[JSONObject], Amounts]:
+def _scoped(quota: JSONObject, now: datetime) -> Callable[[JSONObject], Amounts]:
     """The usage of Pods within a quota's scopes."""
     scopes = [{"scopeName": s, "operator": "Exists"} for s in spec_of(quota).get("scopes") or ()]
     scopes += (spec_of(quota).get("scopeSelector") or {}).get("matchExpressions") or []
 
     def usage(pod: JSONObject) -> Amounts:
-        return pod_usage(pod) if all(_in_scope(pod, s) for s in scopes) else {}
+        return pod_usage(pod, now) if all(_in_scope(pod, s) for s in scopes) else {}
 
     return usage
 
@@ -158,10 +173,19 @@ def _class_matches(name: str, scope: JSONObject) -> bool:
     return bool(name)
 
 
-def pod_usage(pod: JSONObject) -> Amounts:
+def counts_until(pod: JSONObject) -> datetime:
+    """When a Pod that is being deleted ceases to count: QuotaV1Pod, so that a lost node does not cost its
+    user.
+    """
+    metadata = pod["metadata"]
+    grace = timedelta(seconds=metadata.get("deletionGracePeriodSeconds") or 0)
+    return parse_time(metadata["deletionTimestamp"]) + grace
+
+
+def pod_usage(pod: JSONObject, now: datetime) -> Amounts:
     """podEvaluator.Usage: what a Pod that has not ended asks for, and that it is there."""
     usage: Amounts = {"count/pods": Quantity(1)}
-    if is_terminal(pod):
+    if is_terminal(pod) or (is_terminating(pod) and now > counts_until(pod)):
         return usage
     usage["pods"] = Quantity(1)
     for field, prefixes in (("requests", ("requests.", "")), ("limits", ("limits.",))):

@@ -99,7 +99,7 @@ def reconcilers(
                 client, recorder=events.recorder("endpoint-slice-mirroring-controller")
             ),
             GarbageCollector(client, scheme=scheme, state=state),
-            ResourceQuotaController(client, scheme=scheme),
+            ResourceQuotaController(client, scheme=scheme, clock=clock),
             EventTTL(client, clock=clock),
         ]
     )

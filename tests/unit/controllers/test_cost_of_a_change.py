@@ -58,8 +58,8 @@ def service(name: str, selector: dict[str, str], address: str) -> dict[str, Any]
 
 
 def filled(services: int, *, selecting: int = 1) -> tuple[Cluster, CountingStorage]:
-    """A settled cluster of Services with ten Pods each; `selecting` further Services less one select those of the
-    first.
+    """A settled cluster of Services with ten Pods each; `selecting` further Services less one select those
+    of the first.
     """
     storage = CountingStorage(MemoryStorage())
     cluster = make_cluster(storage, settle=True)

@@ -324,7 +324,37 @@ def test_pods_of_a_node_that_is_gone_are_collected_after_a_while(
     assert _names(cluster, PODS) == []
 
 
+def test_pods_of_a_node_that_never_was_are_collected_too(cluster: Cluster, clock: FrozenClock) -> None:
+    running_pod(cluster, "p", {}, ip="10.244.0.9", node="nowhere")
+    cluster.settle()
+    assert _names(cluster, PODS) == ["p"]
+    clock.advance(timedelta(seconds=41))
+    cluster.settle()
+    assert _names(cluster, PODS) == []
+
+
 # Quotas and Events.
+
+
+def test_a_pod_that_cannot_be_deleted_does_not_count_for_ever(cluster: Cluster, clock: FrozenClock) -> None:
+    body = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "q"},
+        "spec": {"hard": {"pods": "9"}},
+    }
+    cluster.client.create(RESOURCE_QUOTAS, body, "default")
+    running_pod(cluster, "p", {}, ip="10.244.0.9")
+    cluster.client.delete(PODS, "p", "default", delete_options={"gracePeriodSeconds": 10})
+    cluster.settle()
+
+    def used() -> str:
+        return str(cluster.client.get(RESOURCE_QUOTAS, "q", "default")["status"]["used"]["pods"])
+
+    assert used() == "1"
+    clock.advance(timedelta(seconds=22))
+    cluster.settle()
+    assert used() == "0"
 
 
 def test_a_quota_counts_what_is_there(cluster: Cluster) -> None:
