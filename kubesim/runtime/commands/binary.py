@@ -206,7 +206,8 @@ def _normal_diff(process: Process, a: list[str], b: list[str]) -> None:
             continue
         left = f"{a0 + 1},{a1}" if a1 - a0 > 1 else str(a1 if a1 > a0 else a0)
         right = f"{b0 + 1},{b1}" if b1 - b0 > 1 else str(b1 if b1 > b0 else b0)
-        process.print(f"{left}{{'replace': 'c', 'delete': 'd', 'insert': 'a'}[tag] }{right}")
+        letter = {"replace": "c", "delete": "d", "insert": "a"}[tag]
+        process.print(f"{left}{letter}{right}")
         for line in a[a0:a1]:
             process.print(f"< {line}")
         if tag == "replace":
