@@ -225,12 +225,45 @@ def _integer(text: str) -> int:
 
 
 def _csv(text: str) -> list[str]:
-    """A slice's value is one record of comma-separated values, with double quotes as CSV has them."""
+    """A slice's value is one record of comma-separated values, with double quotes as CSV has them.
+
+    Raises ValueError in the words of Go's encoding/csv.
+    """
     if '"' not in text:
         return text.split(",")
-    import csv
+    fields: list[str] = []
+    position = 0
+    while position <= len(text):
+        if text[position : position + 1] == '"':
+            field, position = _quoted_field(text, position + 1)
+        else:
+            end = text.find(",", position)
+            field = text[position:] if end < 0 else text[position:end]
+            if '"' in field:
+                raise _csv_error(position + field.index('"'), 'bare " in non-quoted-field')
+            position += len(field)
+        fields.append(field)
+        position += 1
+    return fields
 
-    return next(csv.reader([text]))
+
+def _quoted_field(text: str, position: int) -> tuple[str, int]:
+    """The field whose opening quote stands before the position, and where the comma or the end after it is."""
+    field = ""
+    while (end := text.find('"', position)) >= 0:
+        field += text[position:end]
+        match text[end + 1 : end + 2]:
+            case '"':
+                field, position = field + '"', end + 2
+            case "," | "":
+                return field, end + 1
+            case _:
+                raise _csv_error(end, 'extraneous or missing " in quoted-field')
+    raise _csv_error(len(text), 'extraneous or missing " in quoted-field')
+
+
+def _csv_error(index: int, text: str) -> ValueError:
+    return ValueError(f"parse error on line 1, column {index + 1}: {text}")
 
 
 def _go_quoted(text: str) -> str:

@@ -186,7 +186,8 @@ def _dispatch(words: list[str], streams: Streams, make_session: Callable[..., Se
             raise CLIError(
                 f"unknown command \"{' '.join(positional)}\"\nSee '{path} -h' for help and examples"
             )
-        return _help(streams, path, command)
+        # A group alone shows its help as an error: cmdutil.DefaultSubCommandRun.
+        return _help(streams, path, command, wanted=False)
     missing = [f'"{f.name}"' for f in command.flags if f.required and not flags.changed(f.name)]
     if missing:
         raise CLIError(f"required flag(s) {', '.join(missing)} not set")
@@ -229,11 +230,11 @@ def _first_argument(command: Command, words: list[str]) -> int | None:
     return None
 
 
-def _help(streams: Streams, path: str, command: Command) -> int:
+def _help(streams: Streams, path: str, command: Command, *, wanted: bool = True) -> int:
     from kubesim.cli.help import render_command
 
-    streams.stdout.write(render_command(path, command))
-    return 0
+    (streams.stdout if wanted else streams.stderr).write(render_command(path, command))
+    return 0 if wanted else 1
 
 
 def _root_help(streams: Streams) -> int:

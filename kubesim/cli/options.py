@@ -59,19 +59,18 @@ def dry_run_of(context: Context) -> DryRun:
         case "none" | "client" | "server":
             return value  # type: ignore[return-value]  # mypy does not narrow a str to a Literal here
         case "unchanged":
-            context.err(
-                "W helpers.go:702] --dry-run is deprecated and can be replaced with --dry-run=client."
-            )
+            text = "--dry-run is deprecated and can be replaced with --dry-run=client."
+            context.session.klog("W", "helpers.go:702", text)
             return "client"
         case "1" | "t" | "T" | "TRUE" | "true" | "True":
             text = (
                 f"--dry-run={value} is deprecated (boolean value) and can be replaced with --dry-run=client."
             )
-            context.err(f"W helpers.go:716] {text}")
+            context.session.klog("W", "helpers.go:716", text)
             return "client"
         case "0" | "f" | "F" | "FALSE" | "false" | "False":
             text = f"--dry-run={value} is deprecated (boolean value) and can be replaced with --dry-run=none."
-            context.err(f"W helpers.go:718] {text}")
+            context.session.klog("W", "helpers.go:719", text)
             return "none"
     raise CLIError(f'Invalid dry-run value ({value}). Must be "none", "server", or "client".')
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from kubesim.cli import kubeconfig
@@ -75,12 +74,11 @@ def _data(session: Session, entry: JSONObject, name: str, given: str) -> bytes:
 
 
 def _refused(session: Session, error: ServerUnreachable) -> Exception:
-    """kubectl asks for the server's groups five times, and logs each failure, before it says that nothing listens."""
-    stamp = session.now().strftime("E%m%d %H:%M:%S.%f")
+    """Kubectl asks for the server's groups five times, and logs each failure, before it says that nothing listens."""
     address = quote(f"{error.server}/api?timeout=32s")
     text = quote(f"couldn't get current server API group list: Get {address}: {error}")
     for _ in range(DISCOVERY_TRIES):
-        session.streams.stderr.write(f'{stamp} {os.getpid():7} memcache.go:265] "Unhandled Error" err={text}\n')
+        session.klog("E", "memcache.go:265", f'"Unhandled Error" err={text}')
     if isinstance(error, ConnectionRefused):
         return RawError(
             f"The connection to the server {error.host} was refused - did you specify the right host or port?"

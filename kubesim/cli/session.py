@@ -10,6 +10,7 @@ that to
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -234,6 +235,11 @@ class Session:
     def now(self) -> datetime:
         """The time on the cluster's clock."""
         return SystemClock().now() if self.remote else self.cluster.clock.now()
+
+    def klog(self, severity: str, place: str, text: str) -> None:
+        """Write a line to standard error as klog does: severity `I`, `W` or `E`, the place as `file.go:line`."""
+        stamp = self.now().strftime("%m%d %H:%M:%S.%f")
+        self.streams.stderr.write(f"{severity}{stamp} {os.getpid():7} {place}] {text}\n")
 
     def touch(self) -> None:
         """Something happened to the cluster other than through the client: settle before the next read."""

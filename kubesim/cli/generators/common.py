@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from kubesim.apimachinery.errors import StatusError
 from kubesim.apimachinery.gvk import GroupVersionResource
 from kubesim.cli.command import Command, Context
-from kubesim.cli.errors import CLIError, SilentExit, UsageError
+from kubesim.cli.errors import CLIError, UsageError
 from kubesim.cli.flags import Flag
 from kubesim.cli.generated import LAST_APPLIED, SAVE_CONFIG_FLAG
 from kubesim.cli.options import (
@@ -91,25 +91,14 @@ def group(
     name: str, short: str, subcommands: Sequence[Command], *, long: str = "", aliases: Sequence[str] = ()
 ) -> Command:
     """A subcommand that has subcommands of its own; alone, it shows its help and fails."""
-
-    def run(context: Context) -> None:
-        if context.args:
-            raise context.usage_error(f"unknown command {quote(' '.join(context.args))}")
-        from kubesim.cli.help import render_command
-
-        context.streams.stderr.write(render_command(context.path, command))
-        raise SilentExit
-
-    command = Command(
+    return Command(
         name=name,
         use=f"{name} [flags]",
         short=short,
         long=long or f"{short}.",
-        run=run,
         subcommands=subcommands,
         aliases=aliases,
     )
-    return command
 
 
 def name_argument(context: Context) -> str:
