@@ -20,9 +20,9 @@ def execute(
 ) -> int:
     """Run a command; its exit code. Raises CLIError or StatusError where it cannot be started."""
     if context.session.remote:
-        from kubesim.cli.remote import exec_remote
-
-        return exec_remote(context, pod, container, argv, stdin=stdin, tty=tty)
+        raise CLIError(
+            "exec reaches the containers of a simulated cluster; leave out --server and --kubeconfig"
+        )
     streams = terminal_streams(context, stdin=stdin, tty=tty)
     try:
         return context.session.cluster.pods.exec(pod, container, argv, streams)

@@ -57,7 +57,7 @@ def dry_run_of(context: Context) -> DryRun:
     value = context.flags.text("dry-run")
     match value:
         case "none" | "client" | "server":
-            return value  # type: ignore[return-value]  # mypy does not narrow a str to a Literal here
+            return value
         case "unchanged":
             text = "--dry-run is deprecated and can be replaced with --dry-run=client."
             context.session.klog("W", "helpers.go:702", text)

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import TextIO
 
 from kubesim.cli.streams import Streams
 
@@ -29,7 +30,7 @@ def process_streams() -> Streams:
     )
 
 
-def _unbroken(stream: io.TextIOBase | object) -> io.TextIOBase:
+def _unbroken(stream: TextIO | None) -> TextIO:
     """A stream that writes UTF-8 whatever the locale says, with line feeds alone."""
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from kubesim.apimachinery.rest import Request, Response
@@ -158,7 +159,7 @@ def _impersonation(request: Request) -> dict[str, str]:
     return headers | ({"impersonate-group": groups[0]} if groups else {})
 
 
-def _decoded(data: bytes, headers: dict[str, str]) -> object:
+def _decoded(data: bytes, headers: dict[str, str]) -> Any:
     if "json" in headers.get("content-type", ""):
         return decode(data)
     return data

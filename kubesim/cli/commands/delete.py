@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from kubesim.apimachinery.errors import StatusError
 from kubesim.apimachinery.meta import uid_of
@@ -211,7 +212,7 @@ def wait_for_deletion(context: Context, deleted: Sequence[tuple[Info, str]], how
     deadline = Deadline(context.session, how.timeout or FOREVER)
     errors: list[Exception] = []
     for info, uid in deleted:
-        if not wait_until(context.session, lambda i=info, u=uid: gone(context.session, i, u), deadline):
+        if not wait_until(context.session, partial(gone, context.session, info, uid), deadline):
             name = f"{info.mapping.gvr.resource}/{info.name}"
             errors.append(CLIError(f"timed out waiting for the condition on {name}"))
     failure = collected(errors)

@@ -209,10 +209,10 @@ def _has_ended(context: Context, source: Source) -> bool:
         pod = context.session.client.get(PODS, name_of(source.pod), namespace_of(source.pod))
     except StatusError:
         return True
-    statuses = [
+    statuses: list[JSONObject] = [
         s for k in ("containerStatuses", "initContainerStatuses") for s in dig(pod, "status", k, default=[])
     ]
-    status = next((s for s in statuses if s.get("name") == source.container), {})
+    status: JSONObject = next((s for s in statuses if s.get("name") == source.container), {})
     return dig(status, "state", "terminated") is not None
 
 

@@ -184,7 +184,8 @@ def _image(context: Context) -> int:
 
 
 def _selector(context: Context) -> int:
-    resources, words = [], []
+    resources: list[str] = []
+    words: list[str] = []
     for word in context.args:
         (words if "=" in word or word.startswith("!") or " in " in word else resources).append(word)
     if not words:
