@@ -23,6 +23,9 @@ PAGE_SIZE = 4096
 # cheaper.
 CHECKPOINT_PAGES = 4000
 
+# SQLite keeps 2 MB of pages by default, fewer than a look-up of a thousand Pods touches in a large cluster.
+CACHE_KILOBYTES = 32 * 1024
+
 # KiB that a connection may keep of the file: at 100,000 keys the pages above the leaves do not fit SQLite's
 # own 2 MB.
 _CACHE_KIB = 16_000
@@ -51,6 +54,7 @@ class SQLite:
         """A connection for reading."""
         try:
             connection: Connection = sqlite3.connect(self._name, **self._options)
+            connection.execute(f"PRAGMA cache_size=-{CACHE_KILOBYTES}")
         except sqlite3.Error as error:
             raise self.explain(error) from error
         self._set(connection, f"cache_size=-{_CACHE_KIB}")
