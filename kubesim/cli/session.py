@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from kubesim.cluster.config import ClusterConfig
 
 READS = ("GET", "HEAD", "OPTIONS")
+NAMESPACES = "/api/v1/namespaces"
 
 
 class SettlingTransport:
@@ -56,6 +57,9 @@ class SettlingTransport:
         response = self._inner.send(request)
         if response.status < 400 and "All" not in request.query.get("dryRun", ()):
             self._dirty = True
+            if request.method == "POST" and request.path == NAMESPACES:
+                # A Pod of the same file needs the namespace's ServiceAccount: the API server waits for it.
+                self.settle()
         return response
 
     def batch(self) -> AbstractContextManager[object]:
