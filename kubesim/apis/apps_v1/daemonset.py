@@ -20,6 +20,7 @@ COLUMNS = columns(
     " | Containers, Images, Selector"
 )
 _REQUIRED = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady")
+TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 _COUNTS = (*_REQUIRED, "observedGeneration", "updatedNumberScheduled", "numberAvailable", "numberUnavailable")
 
 
@@ -37,10 +38,23 @@ def default(obj: JSONObject) -> None:
 
 def prepare_create(obj: JSONObject) -> None:
     obj["status"] = dict.fromkeys(_REQUIRED, 0)
+    _set_template_generation(obj, max(_template_generation(obj), 1))
 
 
 def prepare_update(new: JSONObject, old: JSONObject) -> None:
     new["status"] = old.get("status") or dict.fromkeys(_REQUIRED, 0)
+    changed = dig(new, "spec", "template") != dig(old, "spec", "template")
+    _set_template_generation(new, _template_generation(old) + changed)
+
+
+def _template_generation(obj: JSONObject) -> int:
+    text = str(dig(obj, "metadata", "annotations", TEMPLATE_GENERATION, default=""))
+    return int(text) if text.isdecimal() else 0
+
+
+def _set_template_generation(obj: JSONObject, generation: int) -> None:
+    """A field of old versions that lives on as an annotation: Convert_apps_DaemonSet_To_v1_DaemonSet."""
+    section(section(obj, "metadata"), "annotations")[TEMPLATE_GENERATION] = str(generation)
 
 
 def validate(obj: JSONObject) -> list[FieldError]:

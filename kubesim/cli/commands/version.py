@@ -39,7 +39,7 @@ def run(context: Context) -> int:
     if output == "json":
         context.out(json.dumps(found, indent=2))
     elif output == "yaml":
-        context.streams.stdout.write(dump(found))
+        context.out(dump(found))
     else:
         context.out(f"Client Version: {CLIENT_VERSION['gitVersion']}")
         context.out(f"Kustomize Version: {KUSTOMIZE_VERSION}")

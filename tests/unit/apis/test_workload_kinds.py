@@ -111,6 +111,16 @@ def test_a_daemon_set_does_not_miss_its_selector() -> None:
     assert errors(daemonset, {"template": template("b")}) == [MISMATCH]
 
 
+def test_a_daemon_set_counts_the_changes_of_its_template() -> None:
+    old = made(daemonset, workload())
+    new = copy.deepcopy(old)
+    daemonset.prepare_update(new, old)
+    assert new["metadata"]["annotations"] == {"deprecated.daemonset.template.generation": "1"}
+    new["spec"]["template"]["spec"]["containers"][0]["image"] = "httpd"
+    daemonset.prepare_update(new, old)
+    assert new["metadata"]["annotations"] == {"deprecated.daemonset.template.generation": "2"}
+
+
 def test_a_selector_for_everything_is_refused() -> None:
     assert errors(deployment, workload() | {"selector": {}}) == [
         (

@@ -193,7 +193,11 @@ def test_field_selectors_and_the_selector_index() -> None:
         "spec.clusterIP": "10.96.0.5",
         "spec.type": "ClusterIP",
     }
-    assert set(kind.indexes(obj)) == {("selector", "app=web"), ("selector", "tier=front")}
+    assert set(kind.indexes(obj)) == {
+        ("selector", "app=web"),
+        ("selector", "tier=front"),
+        ("selecting", "app=web,tier=front"),
+    }
 
 
 ROWS = {
