@@ -176,7 +176,7 @@ class Catalogue:
 
     @classmethod
     def load(cls, *more: str) -> Catalogue:
-        """kubesim's own catalogue, and further YAML texts of the same form. Raises ValueError for a bad text."""
+        """Kubesim's own catalogue, and further YAML texts of the same form. Raises ValueError for a bad text."""
         documents: list[Mapping[str, Any]] = []
         for text in (resources.files(__package__).joinpath("images.yaml").read_text("utf-8"), *more):
             try:
@@ -258,7 +258,8 @@ def _version(tag: str, known: list[str]) -> str:
     return wanted
 
 
-def _commands(text: str, dropped: str) -> dict[str, str]:
+def read_commands(text: str, dropped: str) -> dict[str, str]:
+    """The programs that a catalogue's list names, with their paths."""
     found: dict[str, str] = {}
     directory = "/usr/bin/"
     for word in text.split():
@@ -313,7 +314,7 @@ def _build(reference: Reference, key: str, version: str, entry: Mapping[str, Any
         ports=tuple(str(p) for p in entry.get("ports") or ()),
         stop_signal=str(entry.get("stop_signal") or "SIGTERM"),
         shells=dict(entry.get("shells") or base.get("shells") or {}),
-        commands=_commands(entry["_commands"], str(entry.get("drop_commands") or "")),
+        commands=read_commands(entry["_commands"], str(entry.get("drop_commands") or "")),
         packages=tuple(dict.fromkeys((*(base.get("packages") or ()), *(entry.get("packages") or ())))),
         directories=tuple(
             dict.fromkeys((*(base.get("directories") or ()), *(entry.get("directories") or ())))

@@ -18,8 +18,8 @@ from kubesim.runtime.filesystem import (
     DIRECTORY,
     FILE,
     LINK,
-    FileSystem,
     Files,
+    FileSystem,
     MountPoint,
     Node,
     failure,
@@ -42,6 +42,10 @@ from kubesim.runtime.process import (
 )
 
 Program = Callable[[Process], int]
+
+AGAIN = "again"
+"""The frame of a program that waited for input and, not being a shell, does not know where it stood: it has taken
+nothing in yet, so it begins again."""
 
 SIGNALS = {
     "HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "TRAP": 5, "ABRT": 6, "BUS": 7, "FPE": 8, "KILL": 9, "USR1": 10,
@@ -208,6 +212,8 @@ class Machine:
         while True:
             process.budget.step()
             program = self.load(process)
+            if process.resume == [AGAIN]:
+                process.resume = None
             try:
                 return program(process)
             except Replaced as replaced:
@@ -215,6 +221,8 @@ class Machine:
             except BrokenPipe:
                 return 141
             except Suspended as wait:
+                if wait.for_input and not (wait.frames and isinstance(wait.frames[0], dict)):
+                    wait.frames = [AGAIN]
                 wait.frames.insert(0, process.argv)
                 raise
 

@@ -25,11 +25,13 @@ CAPTURE_CAPACITY = 16 * 1024 * 1024
 class Suspended(Exception):
     """The process waits: until a moment, or (None) for as long as nobody ends it."""
 
-    def __init__(self, until: float | None, pid: int | None = None) -> None:
+    def __init__(self, until: float | None, pid: int | None = None, *, for_input: bool = False) -> None:
         super().__init__()
         self.until = until
         self.pid = pid
         """The process whose end is waited for, where there is no `until`."""
+        self.for_input = for_input
+        """Whether it reads a standard input to which nobody is attached."""
         self.frames: list[Any] = []
         self.endless = False
         """Whether it can be seen that the waiting process never ends by itself."""

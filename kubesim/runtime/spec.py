@@ -69,6 +69,10 @@ class ContainerSpec:
     """The text of /etc/hosts; made from host name and addresses where this is empty."""
     memory_limit: int = 0
     tty: bool = False
+    stdin: bool = False
+    """Whether its standard input can be attached to; without that, and without a terminal, it is at its end."""
+    stdin_once: bool = False
+    """Whether the end of the first attachment ends its standard input."""
     termination_message_path: str = "/dev/termination-log"
 
 

@@ -458,7 +458,7 @@ class Nettest(Server):
 class _TCPReset(Application):
     def open(self, peer: Peer) -> Conversation:
         del peer
-        return _Once(answer=lambda data: b"")  # noqa: ARG005
+        return _Once(answer=lambda data: b"")
 
 
 class PortForwardTester(Application):

@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from kubesim.runtime.application import HTTPApplication, Listener, Peer
+from kubesim.runtime.application import HTTPApplication, Listener
 from kubesim.runtime.http1 import Headers, HTTPRequest, HTTPResponse
 from kubesim.runtime.journal import STDERR, STDOUT
 from kubesim.runtime.machine import Machine, ProcessEntry

@@ -48,8 +48,8 @@ class _Exchange:
         "peer",
         "request",
         "server",
-        "status",
         "size",
+        "status",
         "upstream",
         "uri",
         "variables",
@@ -698,6 +698,6 @@ def listeners(machine: Machine, entry: ProcessEntry, service: dict[str, Any]) ->
     return [
         Nginx(machine, entry, service, servers, tls=(address, port) in secure).listener(
             port, "TCP", {"*": "0.0.0.0"}.get(address, address)
-        )  # noqa: S104
+        )
         for (address, port), servers in places.items()
     ]

@@ -92,7 +92,11 @@ def xxd(process: Process) -> int:
     if data is None:
         return 1
     if "r" in opts:
-        text = re.sub(rb"\s", b"", data) if "p" in opts else b"".join(line.partition(b":")[2][:41].replace(b" ", b"") for line in data.splitlines())
+        text = (
+            re.sub(rb"\s", b"", data)
+            if "p" in opts
+            else b"".join(line.partition(b":")[2][:41].replace(b" ", b"") for line in data.splitlines())
+        )
         try:
             process.write_bytes(binascii.unhexlify(text[: len(text) // 2 * 2]))
         except binascii.Error:
@@ -173,15 +177,25 @@ def cmp(process: Process) -> int:
             process.error(f"cmp: EOF on {shorter} after byte {min(len(a), len(b))}")
         else:
             line = a[:at].count(b"\n") + 1
-            process.print(f"{opts.args[0]} {opts.args[1]} differ: {'byte' if process.machine.flavour == 'gnu' else 'char'} {at + 1}, line {line}")
+            process.print(
+                f"{opts.args[0]} {opts.args[1]} differ: {'byte' if process.machine.flavour == 'gnu' else 'char'} {at + 1}, line {line}"
+            )
     return 1
 
 
 @program
 def diff(process: Process) -> int:
-    opts = parse(process, "uqrNbwiU:a", {"unified": "u", "brief": "q", "recursive": "r", "new-file": "N", "color=": "z"}, code=2)
+    opts = parse(
+        process,
+        "uqrNbwiU:a",
+        {"unified": "u", "brief": "q", "recursive": "r", "new-file": "N", "color=": "z"},
+        code=2,
+    )
     if len(opts.args) != 2:
-        raise UsageError(f"missing operand after '{opts.args[0] if opts.args else 'diff'}'\ndiff: Try 'diff --help' for more information.", 2)
+        raise UsageError(
+            f"missing operand after '{opts.args[0] if opts.args else 'diff'}'\ndiff: Try 'diff --help' for more information.",
+            2,
+        )
     texts = []
     for name in opts.args:
         try:
@@ -193,7 +207,9 @@ def diff(process: Process) -> int:
     if "q" in opts:
         process.print(f"Files {opts.args[0]} and {opts.args[1]} differ")
     elif "u" in opts or "U" in opts or process.machine.flavour == "busybox":
-        for line in difflib.unified_diff(texts[0], texts[1], opts.args[0], opts.args[1], lineterm="", n=int(opts.get("U", "3"))):
+        for line in difflib.unified_diff(
+            texts[0], texts[1], opts.args[0], opts.args[1], lineterm="", n=int(opts.get("U", "3"))
+        ):
             process.print(line)
     else:
         _normal_diff(process, texts[0], texts[1])

@@ -210,7 +210,7 @@ def watch(process: Process) -> int:
     seconds = float(opts.get("n", "2"))
     while True:
         at = datetime.fromtimestamp(process.timeline.now(), UTC)
-        process.write(f"\x1b[H\x1b[J" if process.interactive else "")
+        process.write("\x1b[H\x1b[J" if process.interactive else "")
         if "t" not in opts:
             process.print(
                 f"Every {seconds:.1f}s: {' '.join(opts.args)}    {strftime(at, '%a %b %e %H:%M:%S %Y')}\n"

@@ -168,7 +168,7 @@ def _printf(shell: Shell, argv: list[str]) -> int:
 
 def _test(shell: Shell, argv: list[str]) -> int:
     args = argv[1:]
-    shell.process.env = {k: "" for k in shell.variables} if "-v" in args else shell.process.env
+    shell.process.env = dict.fromkeys(shell.variables, "") if "-v" in args else shell.process.env
     try:
         if argv[0] == "[":
             if not args or args[-1] != "]":

@@ -14,13 +14,13 @@ from typing import Any
 
 from kubesim.runtime.machine import SIGNALS, Machine
 from kubesim.runtime.process import (
+    PIPE_CAPACITY,
     BrokenPipe,
     Budget,
     Buffer,
     BytesReader,
     Interrupted,
     Null,
-    PIPE_CAPACITY,
     Process,
     Replaced,
     Stopped,
@@ -133,7 +133,7 @@ class Shell:
         self.exported.add("PWD")
 
     def change_directory(self, path: str) -> None:
-        """cd. Raises OSError."""
+        """Cd. Raises OSError."""
         place = posixpath.normpath(self.process.path(path))
         place = "/" + place.lstrip("/")
         node = self.machine.fs.stat(place)
@@ -405,10 +405,11 @@ class Shell:
             finally:
                 self._quiet -= node.negate
             return int(status == 0) if node.negate else status
-        if self._resume is not None:
+        if self._resume is not None and self._resume[:1] != [_AT_INPUT]:
             self._resume = None
             status = self.machine.take_woken()
         else:
+            self._resume = None
             status = self._pipe(node)
         return int(status == 0) if node.negate else status
 
@@ -430,6 +431,9 @@ class Shell:
             try:
                 statuses.append(self._in_subshell(command, fds, timeline))
             except Suspended as wait:
+                if wait.for_input:
+                    wait.frames = [_AT_INPUT]  # the first part reads; nothing has come of the pipe yet
+                    raise
                 waits = wait
                 statuses.append(0)
             except BrokenPipe:
@@ -503,7 +507,10 @@ class Shell:
         shell = self.fork(fds, self.process.timeline.detached())
         try:
             self._substitution_status = shell.contained(lambda: shell.sequence(node))
-        except Suspended:
+        except Suspended as wait:
+            if wait.for_input:
+                wait.frames.clear()
+                raise
             self._substitution_status = 0
         except BrokenPipe:
             self._substitution_status = 141
@@ -841,6 +848,10 @@ class Shell:
             if special and self.flavour.special_exits and self.origin.mode != "interactive":
                 raise Exit(self.flavour.redirect_status) from None
             return self.flavour.redirect_status
+        except Suspended as wait:
+            if wait.for_input and not wait.frames:
+                wait.frames.append(_AT_INPUT)
+            raise
         finally:
             self.fds = kept_fds
 
@@ -993,6 +1004,8 @@ class Shell:
         frames = self._resume or []
         self._resume = None
         frame = frames.pop(0) if frames else {}
+        if frame == _AT_INPUT:
+            return self._simple(node)
         self.line = node.line
         kept_fds = self.fds
         try:
@@ -1077,6 +1090,9 @@ _RUN: dict[type, Callable[[Shell, Any], int]] = {
     Arithmetic: Shell._arithmetic,
     Sequence: Shell.sequence,
 }
+
+_AT_INPUT = {"input": True}
+"""The frame of a command that waited for input before it had done anything: it begins again."""
 
 _ENDING = frozenset(("break", "exit", "return", "exec", "kill", "eval", ".", "source"))
 

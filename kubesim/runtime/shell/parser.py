@@ -579,8 +579,8 @@ class Parser:
     def _quoted_text(self, text: str, *, here: bool = False) -> Word:
         """A text in which parameters and commands are expanded, and quotes mean nothing (arithmetic, here-documents)."""
         inner = Parser(text, bash=self._bash, line=self.line_number)
-        inner._depth = self._depth  # noqa: SLF001 - the same class
-        return (("dq", inner._double_quoted(None, here=here)),)  # noqa: SLF001
+        inner._depth = self._depth
+        return (("dq", inner._double_quoted(None, here=here)),)
 
     # Words
 
@@ -741,7 +741,7 @@ class Parser:
             i += 1
         self.position = i + 1
         inner = Parser("".join(text), bash=self._bash, line=line)
-        inner._depth = self._depth + 1  # noqa: SLF001
+        inner._depth = self._depth + 1
         self.line_number += "".join(text).count("\n")
         return ("cmd", inner.whole())
 
@@ -1013,7 +1013,7 @@ class Parser:
         raw = self.source[start : self.position]
         if "$" in raw or '"' in raw or "'" in raw:
             inner = Parser(raw.replace("(", "\\(").replace(")", "\\)").replace("|", "\\|"), bash=True)
-            parts = inner._word()  # noqa: SLF001
+            parts = inner._word()
             return tuple(("lit", p[1]) if p[0] == "sq" and p[1] in "()|" else p for p in parts)
         return (("lit", raw),)
 
