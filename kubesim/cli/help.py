@@ -46,7 +46,7 @@ def render_command(path: str, command: Command) -> str:
     flags = [f for f in command.flags if not f.hidden]
     if flags:
         parts.append("Options:\n" + render_flags(flags))
-    parts.append(f"Usage:\n  {_usage(path, command)}")
+    parts.append(f"Usage:\n  {usage_line(path, command)}")
     tail = f'Use "{program} options" for a list of global command-line options (applies to all commands).'
     if shown:
         tail = f'Use "{path} <command> --help" for more information about a given command.\n{tail}'
@@ -63,17 +63,19 @@ def render_global_flags() -> str:
     return "The following options can be passed to any command:\n\n" + render_flags(GLOBAL_FLAGS) + "\n"
 
 
-def _usage(path: str, command: Command) -> str:
+def usage_line(path: str, command: Command) -> str:
+    """How the command is written: `kubesim get TYPE [options]`."""
     parent = path.rsplit(" ", 1)[0]
     return f"{parent} {command.use or command.name} [options]"
 
 
 def _flag(flag: Flag) -> str:
     short = f"-{flag.short}, " if flag.short else ""
-    return f"    {short}--{flag.name}={_default(flag)}:\n\t{flag.usage}"
+    return f"    {short}--{flag.name}={shown_default(flag)}:\n\t{flag.usage}"
 
 
-def _default(flag: Flag) -> str:
+def shown_default(flag: Flag) -> str:
+    """A flag's default as help prints it: `'none'`, `false`, `[]`."""
     if flag.shown is not None:
         return flag.shown
     zero = flag.zero

@@ -19,7 +19,7 @@ def reconcile(
     controllers: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[CONTROLLER]...", help="The controllers to run; without any, all.", show_default=False
+            metavar="CONTROLLER", help="The controllers to run; without any, all.", show_default=False
         ),
     ] = None,
     *,

@@ -10,7 +10,7 @@ from kubesim.cli.command import Command, Context
 from kubesim.cli.errors import CLIError
 from kubesim.cli.own import application, run_application
 from kubesim.cli.printers.tabwriter import Tabwriter
-from kubesim.cluster.config import ConfigError
+from kubesim.cluster.config import MAX_NODES, ConfigError
 from kubesim.cluster.home import DEFAULT_SIM, HomeError
 from kubesim.cluster.open import parse_config
 from kubesim.storage.interface import StorageError
@@ -18,10 +18,10 @@ from kubesim.storage.interface import StorageError
 app = application("sim", "Create, list, choose, reset and delete simulated clusters.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The cluster's name.", show_default=False)]
-Nodes = Annotated[int, typer.Option(help="How many nodes: node-1, node-2, …", min=0, max=5000)]
+Nodes = Annotated[int, typer.Option(help="How many nodes: node-1, node-2, …", min=0, max=MAX_NODES)]
 Version = Annotated[str, typer.Option(help="The Kubernetes version, 1.25 to 1.37.")]
 ServiceCIDR = Annotated[str, typer.Option(help="Addresses of Services; two, with a comma, for dual stack.")]
-PodCIDR = Annotated[str, typer.Option(help="Addresses of Pods; each node gets a part; two for dual stack.")]
+PodCIDR = Annotated[str, typer.Option(help="Addresses of Pods (IPv4); each node gets a /24 of them.")]
 NodePorts = Annotated[str, typer.Option(help="The node ports, FIRST-LAST.")]
 Seed = Annotated[str, typer.Option(help="With a seed, random values come out the same each time.")]
 Clock = Annotated[str, typer.Option(help="`system`, or a time in RFC 3339 at which the clock stands still.")]
@@ -110,18 +110,19 @@ def use(context: typer.Context, name: Name) -> None:
 
 
 @app.command()
-def reset(context: typer.Context, name: Annotated[str, typer.Argument(show_default=False)] = "") -> None:
+def reset(
+    context: typer.Context,
+    name: Annotated[
+        str, typer.Argument(show_default=False, help="The cluster; without it, the one in use.")
+    ] = "",
+) -> None:
     """Make a cluster as it was when it was created."""
     own = _context(context)
     name = name or own.session.sim
     try:
         if not own.session.home.exists(name):
             raise CLIError(f'simulated cluster "{name}" not found')
-        config = own.session.read_config(name)
-        current = own.session.home.current()
-        own.session.home.remove(name)
-        own.session.create_cluster(config)
-        own.session.home.use(current)
+        own.session.create_cluster(own.session.read_config(name), instead=True)
     except (HomeError, StorageError) as error:
         raise CLIError(str(error)) from None
     own.out(f"sim/{name} reset")
