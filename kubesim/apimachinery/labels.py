@@ -104,16 +104,14 @@ class Selector:
         """Whether everything matches."""
         return not self.requirements and not self.nothing
 
-    def lookup(self) -> tuple[str, ...] | None:
-        """The `key=value` pairs of which every match has one, for a look-up by index; else None.
-
-        The requirement with the fewest values is taken; `matches` still has the last word.
+    def lookups(self) -> list[tuple[str, ...]]:
+        """For each requirement that allows it the `key=value` pairs of which every match has one, for a look-up
+        by index; those of the fewest values first. `matches` still has the last word.
         """
+        if self.nothing:
+            return []
         found = [r for r in self.requirements if r.operator in _SELECTING and r.values]
-        if not found or self.nothing:
-            return None
-        best = min(found, key=lambda r: len(r.values))
-        return tuple(f"{best.key}={value}" for value in best.values)
+        return [tuple(f"{r.key}={v}" for v in r.values) for r in sorted(found, key=lambda r: len(r.values))]
 
     def exact_match(self, key: str) -> str | None:
         """The one value that a label must have, if the selector says so: RequiresExactMatch."""

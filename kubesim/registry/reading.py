@@ -35,10 +35,14 @@ from kubesim.util.jsontypes import JSONObject, decode
 
 Match = Callable[[JSONObject], bool]
 Objects = list[JSONObject]
+LookUp = tuple[str, tuple[str, ...]]
+"""An index and the values of which any will do."""
 Selected = tuple[Objects, int, int | None, Position | None]
 """Objects, the revision they are of, how many are left, and where to go on (None at the end)."""
 MANY = 500
 """Of so many objects, decoding is what Python's garbage collector would slow down."""
+TALLY_BOUNDS = (30, 3000)
+"""How far the finds of look-ups are counted to choose the one with the fewest: a few, then many."""
 STANDARD_LABELS = frozenset({"metadata.name", "metadata.namespace"})
 
 
@@ -186,12 +190,25 @@ class Reading:
             return self._by_names(prefix, [name_wanted])
         if self._conversion is not None:
             return None
-        if pairs := options.label_selector.lookup():
-            return self.storage.lookup(prefix, "label", pairs)
-        for requirement in options.field_selector.requirements:
-            if requirement.operator == "=" and requirement.value and requirement.field not in STANDARD_LABELS:
-                return self.storage.lookup(prefix, "field", [f"{requirement.field}={requirement.value}"])
-        return None
+        rarest = self._rarest(prefix, options)
+        return self.storage.lookup(prefix, *rarest) if rarest else None
+
+    def _rarest(self, prefix: str, options: ListOptions) -> LookUp | None:
+        """The look-up, of those that the selectors allow, that finds least; None if they allow none."""
+        allowed: list[LookUp] = [("label", pairs) for pairs in options.label_selector.lookups()]
+        allowed += [
+            ("field", (f"{r.field}={r.value}",))
+            for r in options.field_selector.requirements
+            if r.operator == "=" and r.value and r.field not in STANDARD_LABELS
+        ]
+        if len(allowed) < 2:
+            return allowed[0] if allowed else None
+        tallies: list[int] = []
+        for bound in TALLY_BOUNDS:
+            tallies = [self.storage.tally(prefix, name, values, bound) for name, values in allowed]
+            if min(tallies) < bound:
+                break
+        return allowed[tallies.index(min(tallies))]
 
     def _by_names(self, prefix: str, names: Sequence[str]) -> Page:
         rows = [row for row in (self.storage.get(prefix + n) for n in names) if row is not None]

@@ -195,6 +195,10 @@ class Storage(Protocol):
         """
         ...
 
+    def tally(self, prefix: str, index: str, values: Sequence[str], limit: int) -> int:
+        """How many entries `lookup` would follow, counted no further than `limit`: to choose between two."""
+        ...
+
     def count(self, prefix: str) -> int:
         """How many keys there are below a prefix now."""
         ...

@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from threading import Condition, RLock
 from types import TracebackType
 
@@ -179,6 +179,11 @@ class MemoryStorage:
                 keys |= state.lookup.get((index, value), set())
             found = (state.newest[k].row for k in sorted(keys) if k.startswith(prefix))
             return Page([row for row in found if row], state.revision)
+
+    def tally(self, prefix: str, index: str, values: Sequence[str], limit: int) -> int:
+        with self._reading() as state:
+            keys = chain.from_iterable(state.lookup.get((index, v), ()) for v in dict.fromkeys(values))
+            return sum(1 for _ in islice((k for k in keys if k.startswith(prefix)), limit))
 
     def count(self, prefix: str) -> int:
         with self._reading() as state:

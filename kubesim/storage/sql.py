@@ -116,6 +116,16 @@ class SQLStorage:
                     found[row[0]] = Row(*row)
             return Page([found[k] for k in sorted(found)], self._newest(connection))
 
+    def tally(self, prefix: str, index: str, values: Sequence[str], limit: int) -> int:
+        low, high = _range(prefix)
+        found = 0
+        with self._any() as connection:
+            for value in dict.fromkeys(values):
+                if found < limit:
+                    parameters = (index, value, low, high, limit - found)
+                    found += int(self._one(connection, self._sql.tally, parameters)[0])
+        return found
+
     def count(self, prefix: str) -> int:
         low, high = _range(prefix)
         with self._any() as connection:

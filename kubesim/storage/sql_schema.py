@@ -223,12 +223,13 @@ class _Composer:
             LOG, LOG.c.revision == CURRENT.c.revision
         )
         found = select(CURRENT.c.key, CURRENT.c.revision, CURRENT.c.create_revision, LOG.c.value)
-        where = (
-            LOOKUP.c.name == bindparam("name"),
-            LOOKUP.c.value == bindparam("value"),
-            _between(LOOKUP.c.key),
-        )
-        return self._text(found.select_from(joined).where(*where), "name", "value", "low", "high")
+        return self._text(found.select_from(joined).where(*_entries()), "name", "value", "low", "high")
+
+    def tally(self) -> str:
+        """(name, value, low, high, limit)"""
+        entries = select(LOOKUP.c.key).where(*_entries()).limit(bindparam("limit")).subquery()
+        found = select(func.count()).select_from(entries)
+        return self._text(found, "name", "value", "low", "high", "limit")
 
     def changes(self) -> str:
         """(revision, limit)"""
@@ -380,6 +381,12 @@ class _Composer:
         marks = ["?" if place in names else str(int(constants[place])) for place in places]
         whole = "".join(piece + mark for piece, mark in zip(pieces, [*marks, ""], strict=True))
         return " ".join(whole.split())
+
+
+def _entries() -> tuple[ColumnElement[bool], ...]:
+    """The entries of one value of an index, below a prefix."""
+    name: ColumnElement[bool] = LOOKUP.c.name == bindparam("name")
+    return name, LOOKUP.c.value == bindparam("value"), _between(LOOKUP.c.key)
 
 
 def _between(column: Any) -> ColumnElement[bool]:

@@ -70,6 +70,10 @@ STATEMENTS: Final = Statements(
         'current ON current."key" = lookup."key" JOIN log ON log.revision = current.revision WHERE '
         'lookup.name = ? AND lookup.value = ? AND lookup."key" >= ? AND lookup."key" < ?'
     ),
+    tally=(
+        'SELECT count(*) AS count_1 FROM (SELECT lookup."key" AS "key" FROM lookup WHERE lookup.name = ? '
+        'AND lookup.value = ? AND lookup."key" >= ? AND lookup."key" < ? LIMIT ? OFFSET 0) AS anon_1'
+    ),
     changes=(
         'SELECT log."key", log.revision, log.create_revision, log.deleted, log.value, log.prev_revision, '
         "old.value AS value_1 FROM log LEFT OUTER JOIN log AS old ON old.revision = log.prev_revision WHERE"

@@ -26,6 +26,7 @@ class Statements(NamedTuple):
     row: str
     entries: str
     lookup: str
+    tally: str
     changes: str
     changes_below: str
     append: str

@@ -246,6 +246,8 @@ class StorageMachine(RuleBasedStateMachine):
             if any((index, v) in self.model.entries[r.revision] for v in values)
         ]  # fmt: skip
         assert self.storage.lookup(prefix, index, values).rows == expected
+        if len(values) == 1:
+            assert self.storage.tally(prefix, index, values, 2) == min(len(expected), 2)
 
     @precondition(lambda self: self.model.revision > self.model.oldest)
     @rule(back=st.integers(0, 6))

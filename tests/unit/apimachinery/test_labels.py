@@ -138,15 +138,20 @@ def test_nothing_and_everything() -> None:
 @pytest.mark.parametrize(
     ("text", "pairs"),
     [
-        ("a=1,b in (x,y)", ("a=1",)),
-        ("b in (x,y),!c", ("b=x", "b=y")),
-        ("a!=1", None),
-        ("a", None),
-        ("", None),
+        ("a=1,b in (x,y)", [("a=1",), ("b=x", "b=y")]),
+        ("a in (x,y),b=1", [("b=1",), ("a=x", "a=y")]),
+        ("b in (x,y),!c", [("b=x", "b=y")]),
+        ("a!=1", []),
+        ("a", []),
+        ("", []),
     ],
 )
-def test_a_lookup_names_pairs_of_which_every_match_has_one(text: str, pairs: tuple[str, ...] | None) -> None:
-    assert parse_selector(text).lookup() == pairs
+def test_a_lookup_names_pairs_of_which_every_match_has_one(text: str, pairs: list[tuple[str, ...]]) -> None:
+    assert parse_selector(text).lookups() == pairs
+
+
+def test_nothing_has_no_lookup() -> None:
+    assert NOTHING.lookups() == []
 
 
 def test_the_one_value_a_label_must_have() -> None:
@@ -220,6 +225,6 @@ def test_what_is_written_reads_as_the_same_selector(selector: Selector, found: d
     again = parse_selector(str(selector))
     assert again == selector
     assert again.matches(found) == all(r.matches(found) for r in selector.requirements)
-    pairs = selector.lookup()
-    if pairs is not None and selector.matches(found):
-        assert {f"{k}={v}" for k, v in found.items()} & set(pairs)
+    if selector.matches(found):
+        for pairs in selector.lookups():
+            assert {f"{k}={v}" for k, v in found.items()} & set(pairs)

@@ -120,6 +120,26 @@ def test_a_list_by_label_reads_what_it_returns(services):
     assert len(found["items"]) == storage.read == PODS_OF_A_SERVICE
 
 
+@pytest.mark.parametrize("selector", ["app=app-0,tier=web", "a=b,tier=web", "tier in (web),app in (app-0)"])
+def test_a_list_by_several_labels_reads_what_the_rarest_finds(selector):
+    cluster, storage = filled(20)
+    storage.reset()
+    found = cluster.client.list(PODS, "default", label_selector=selector)
+    assert len(found["items"]) == storage.read <= PODS_OF_A_SERVICE
+
+
+def test_a_list_by_a_label_and_a_field_reads_what_the_rarer_finds():
+    cluster, storage = filled(20)
+    storage.reset()
+    found = cluster.client.list(
+        PODS,
+        "default",
+        label_selector="app=app-0",
+        field_selector="spec.nodeName=node-1,status.phase=Running",
+    )
+    assert len(found["items"]) == storage.read == PODS_OF_A_SERVICE
+
+
 @pytest.mark.parametrize("services", [2, 20])
 def test_a_get_by_name_reads_one_object(services):
     cluster, storage = filled(services)

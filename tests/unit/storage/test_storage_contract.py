@@ -197,6 +197,26 @@ def test_a_lookup_finds_what_has_any_of_the_values(storage):
     assert storage.lookup(PODS, "label", []).rows == []
 
 
+@pytest.mark.parametrize(
+    ("prefix", "values", "limit", "number"),
+    [
+        (PODS, ["app=web"], 10, 3),
+        (PODS, ["app=web"], 2, 2),
+        (PODS, ["app=web", "app=db"], 10, 4),
+        (PODS, ["app=web", "app=db"], 3, 3),
+        (PODS + "n/", ["app=web"], 10, 1),
+        (PODS, ["app=none"], 10, 0),
+        (PODS, [], 10, 0),
+    ],
+)
+def test_a_tally_counts_what_a_lookup_would_find_up_to_a_limit(storage, prefix, values, limit, number):
+    for name in ("m/a", "m/b", "n/c"):
+        create(storage, PODS + name, b"x", ("label", "app=web"))
+    create(storage, PODS + "n/d", b"x", ("label", "app=db"))
+    create(storage, "/registry/core/services/n/a", b"s", ("label", "app=web"))
+    assert storage.tally(prefix, "label", values, limit) == number
+
+
 def test_an_update_moves_the_index_entries(storage):
     create(storage, "/a", b"1", ("label", "x=1"), ("label", "y=1"), ("label", "y=1"))
     update(storage, "/a", b"2", 1, ("label", "x=2"), ("label", "y=1"))
