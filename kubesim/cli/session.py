@@ -142,11 +142,11 @@ class Session:
         except (HomeError, ConfigError, StorageError) as error:
             raise CLIError(str(error)) from None
 
-    def create_cluster(self, config: ClusterConfig) -> None:
+    def create_cluster(self, config: ClusterConfig, *, instead: bool = False) -> None:
         """Make a cluster in the home. Raises HomeError if its name is taken, StorageError."""
         from kubesim.cluster.open import create_cluster
 
-        create_cluster(self.home, config)
+        create_cluster(self.home, config, instead=instead)
 
     def read_config(self, name: str) -> ClusterConfig:
         """The configuration of a cluster in the home. Raises StorageError."""
@@ -190,9 +190,10 @@ class Session:
     @cached_property
     def schema(self) -> Schema:
         """The published types of the cluster's version of Kubernetes."""
-        from kubesim.apimachinery.schema import load_schema
+        from kubesim.apimachinery.schema import DEFAULT_VERSION, load_schema
 
-        return load_schema(self.cluster.config.kubernetes_version, self.home.cache)
+        version = DEFAULT_VERSION if self.remote else self.cluster.config.kubernetes_version
+        return load_schema(version, self.home.cache)
 
     def node(self, gvk: GroupVersionKind) -> Node | None:
         """How a kind's fields are merged; None for a kind that is not built in."""

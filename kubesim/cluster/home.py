@@ -6,7 +6,10 @@ Everything below it is the owner's alone (directories 0700, files 0600). Layout:
     HOME/cache/                 compiled schemas
     HOME/sims/NAME/cluster.db   the store of a cluster (with its configuration)
     HOME/sims/NAME/settle.lock  held by the process that runs the controllers
+    HOME/sims/.NAME.*           a cluster that is being made or deleted
     HOME/kubeconfig             contexts and namespaces, written by `kubesim config`
+
+A cluster comes and goes by one renaming of its directory: nobody ever sees a part of one.
 """
 
 from __future__ import annotations
@@ -14,7 +17,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 DEFAULT_SIM = "default"
@@ -23,6 +28,10 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 class HomeError(Exception):
     """The home, or a cluster in it, cannot be used. The text is for people."""
+
+
+class NameTaken(HomeError):
+    """There is a cluster of that name already."""
 
 
 def default_home(env: Mapping[str, str], platform: str) -> Path:
@@ -63,7 +72,11 @@ class Home:
         """The names of the clusters, sorted."""
         folder = self.path / "sims"
         return (
-            sorted(p.name for p in folder.iterdir() if (p / "cluster.db").exists()) if folder.is_dir() else []
+            sorted(
+                p.name for p in folder.iterdir() if (p / "cluster.db").exists() and not p.name.startswith(".")
+            )
+            if folder.is_dir()
+            else []
         )
 
     def current(self) -> str:
@@ -94,15 +107,38 @@ class Home:
     def exists(self, name: str) -> bool:
         return (self.directory(name) / "cluster.db").exists()
 
-    def make(self, name: str | None = None) -> Path:
-        """Make the home, or the directory of a cluster in it, for the owner alone. Raises HomeError."""
-        folder = self.path if name is None else self.directory(name)
+    def make(self) -> Path:
+        """Make the home, for the owner alone, and in it the directory of the clusters. Raises HomeError."""
+        folder = self.path / "sims"
         try:
-            for part in (self.path, self.path / "sims", folder):
+            for part in (self.path, folder):
                 part.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise HomeError(f"cannot make {folder}: {_why(error)}") from None
         return folder
+
+    def add(self, name: str, fill: Callable[[Path], None], *, instead: bool = False) -> None:
+        """Make a cluster: `fill` writes its files, and only when it is done the cluster is there.
+
+        With `instead` it takes the place of the one of that name. Raises HomeError, NameTaken, and what `fill`
+        raises.
+        """
+        target = self.directory(name)
+        if not instead and self.exists(name):
+            raise NameTaken(f'simulated cluster "{name}" already exists')
+        self.make()
+        self._sweep(name)
+        try:
+            with self._aside(name) as folder, self._aside(name) as old:
+                fill(folder)
+                if instead and target.exists():
+                    target.rename(old / "old")
+                folder.rename(target)
+        except OSError as error:
+            if target.exists():
+                # Another process was faster.
+                raise NameTaken(f'simulated cluster "{name}" already exists') from None
+            raise HomeError(f"cannot make {target}: {_why(error)}") from None
 
     def remove(self, name: str) -> None:
         """Delete a cluster and all that is in it. Raises HomeError."""
@@ -110,11 +146,39 @@ class Home:
         if not folder.exists():
             raise HomeError(f'simulated cluster "{name}" not found')
         try:
-            shutil.rmtree(folder)
+            with self._aside(name) as old:
+                folder.rename(old / "old")
             if self.current() == name:
                 (self.path / "current").unlink(missing_ok=True)
         except OSError as error:
             raise HomeError(f"cannot delete {folder}: {_why(error)}") from None
+        self._sweep(name)
+
+    @contextmanager
+    def _aside(self, name: str) -> Iterator[Path]:
+        """A directory for a cluster that is not there yet, or no longer. What is left in it goes."""
+        folder = Path(tempfile.mkdtemp(prefix=f".{name}.{os.getpid()}.", dir=self.path / "sims"))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _sweep(self, name: str) -> None:
+        """Remove what a process that is no more has left aside."""
+        for folder in (self.path / "sims").glob(f".{name}.*.*"):
+            owner = folder.name.removeprefix(f".{name}.").split(".")[0]
+            if owner.isdigit() and not _is_alive(int(owner)):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def replace_file(path: Path, text: str) -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kubesim.cluster.config import NOTE, ClusterConfig, ConfigError, decode_config
-from kubesim.cluster.home import Home, HomeError
+from kubesim.cluster.home import Home, HomeError, NameTaken
 from kubesim.util.clock import parse_time
 
 if TYPE_CHECKING:
@@ -26,14 +26,19 @@ LOCK = "settle.lock"
 
 
 def open_cluster(home: Home, name: str, *, database_url: str = "") -> Cluster:
-    """The cluster of that name, made if there is none. Raises HomeError, ConfigError, StorageError."""
-    folder = home.make(name)
+    """The cluster of that name, or the one in another database, made if there is none.
+
+    Raises HomeError, ConfigError, StorageError.
+    """
+    if not home.exists(name):
+        with suppress(NameTaken):
+            create_cluster(home, ClusterConfig(name=name))
+    folder = home.directory(name)
     storage = _storage(folder, database_url)
     try:
         is_new = storage.get_note(NOTE) is None
         cluster = _built(home, storage, folder, ClusterConfig(name=name))
         if is_new:
-            # A cluster is handed over with its service accounts, even to those who run the controllers by hand.
             cluster.settle()
     except BaseException:
         storage.close()
@@ -41,22 +46,22 @@ def open_cluster(home: Home, name: str, *, database_url: str = "") -> Cluster:
     return cluster
 
 
-def create_cluster(home: Home, config: ClusterConfig) -> None:
-    """Make a cluster. Raises HomeError if its name is taken, ConfigError, StorageError."""
+def create_cluster(home: Home, config: ClusterConfig, *, instead: bool = False) -> None:
+    """Make a cluster, or with `instead` make it anew. It is handed over with its service accounts, even to
+    those who run the controllers by hand.
+
+    Raises NameTaken, HomeError, ConfigError, StorageError.
+    """
     config.validate()
-    if home.exists(config.name):
-        raise HomeError(f'simulated cluster "{config.name}" already exists')
-    folder = home.make(config.name)
-    try:
-        storage = _storage(folder, "")
+
+    def fill(folder: Path) -> None:
+        storage = _storage(folder)
         try:
             _built(home, storage, folder, config).settle()
         finally:
             storage.close()
-    except BaseException:
-        # Nothing half-made stays behind.
-        home.remove(config.name)
-        raise
+
+    home.add(config.name, fill, instead=instead)
 
 
 def read_config(home: Home, name: str) -> ClusterConfig:
@@ -64,7 +69,7 @@ def read_config(home: Home, name: str) -> ClusterConfig:
     folder = home.directory(name)
     if not home.exists(name):
         raise HomeError(f'simulated cluster "{name}" not found')
-    storage = _storage(folder, "")
+    storage = _storage(folder)
     try:
         kept = storage.get_note(NOTE)
     finally:
@@ -112,7 +117,7 @@ def _frozen_at(clock: str) -> datetime | None:
         ) from None
 
 
-def _storage(folder: Path, database_url: str) -> Storage:
+def _storage(folder: Path, database_url: str = "") -> Storage:
     from kubesim.storage.sql import SQLStorage
 
     return SQLStorage(database_url or folder / DATABASE)
