@@ -26,6 +26,7 @@ def process_streams() -> Streams:
         program="kubectl" if program == "kubectl" else "kubesim",
         stdin_is_terminal=bool(sys.stdin and sys.stdin.isatty()),
         stdout_is_terminal=bool(sys.stdout and sys.stdout.isatty()),
+        stderr_is_terminal=bool(sys.stderr and sys.stderr.isatty()),
         columns=shutil.get_terminal_size().columns,
     )
 

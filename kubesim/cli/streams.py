@@ -25,6 +25,7 @@ class Streams:
     program: str = "kubesim"
     stdin_is_terminal: bool = False
     stdout_is_terminal: bool = False
+    stderr_is_terminal: bool = False
     columns: int = 80
     _stdin_used: bool = field(default=False, repr=False)
 

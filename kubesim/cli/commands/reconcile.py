@@ -9,6 +9,7 @@ import typer
 from kubesim.cli.command import Command, Context
 from kubesim.cli.errors import CLIError
 from kubesim.cli.own import application, run_application
+from kubesim.cli.progress import working
 
 app = application("reconcile", "Run controllers until nothing is left to do.", is_group=False)
 
@@ -49,7 +50,8 @@ def reconcile(
         if found is None:
             raise CLIError(f'no controller is called "{word}"; there are: {", ".join(known)}')
         chosen.append(found)
-    report = cluster.settle(only=chosen or None, step=step)
+    with working(own.streams, "The controllers run …"):
+        report = cluster.settle(only=chosen or None, step=step)
     for action in report.actions:
         own.out(f"{action.controller}: {action.key}: {action.what} ({action.why})")
     if not report.actions:

@@ -10,6 +10,7 @@ from kubesim.cli.command import Command, Context
 from kubesim.cli.errors import CLIError
 from kubesim.cli.own import application, run_application
 from kubesim.cli.printers.tabwriter import Tabwriter
+from kubesim.cli.progress import working
 from kubesim.cluster.config import MAX_NODES, ConfigError
 from kubesim.cluster.home import DEFAULT_SIM, HomeError
 from kubesim.cluster.open import parse_config
@@ -79,7 +80,8 @@ def create(
             seed=seed,
             clock=clock,
         )
-        own.session.create_cluster(config)
+        with working(own.streams, f"Making {name} …"):
+            own.session.create_cluster(config)
         if use:
             own.session.home.use(name)
     except (HomeError, StorageError, ConfigError) as error:
@@ -122,7 +124,8 @@ def reset(
     try:
         if not own.session.home.exists(name):
             raise CLIError(f'simulated cluster "{name}" not found')
-        own.session.create_cluster(own.session.read_config(name), instead=True)
+        with working(own.streams, f"Making {name} anew …"):
+            own.session.create_cluster(own.session.read_config(name), instead=True)
     except (HomeError, StorageError) as error:
         raise CLIError(str(error)) from None
     own.out(f"sim/{name} reset")
