@@ -14,10 +14,9 @@ from kubesim.apimachinery.patch.three_way_json import create_three_way_json_patc
 from kubesim.apimachinery.rest import MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from kubesim.cli.builder import Info
 from kubesim.cli.command import Context
-from kubesim.cli.errors import CLIError
-from kubesim.cli.generated import LAST_APPLIED, last_applied_text, prefixed, set_last_applied
+from kubesim.cli.errors import CLIError, PrefixedStatusError, is_not_found
+from kubesim.cli.generated import LAST_APPLIED, last_applied_text, prefixed, set_last_applied, unversioned
 from kubesim.cli.options import WriteOptions
-from kubesim.client.client import resource_path
 from kubesim.util.jsontypes import JSONObject, decode, deep_copy, encode
 
 # How often a patch that meets another writer is worked out again: patcher.go, maxPatchRetry.
@@ -36,8 +35,8 @@ def live_object(context: Context, info: Info) -> JSONObject | None:
     """What the server has, None if nothing."""
     try:
         answer = context.session.client.request("GET", info.path).body
-    except StatusError as error:
-        if error.reason == "NotFound":
+    except (CLIError, StatusError) as error:
+        if is_not_found(error):
             return None
         raise _told(
             f"retrieving current configuration of:\n{describe(info)}\nfrom server for:", info, error
@@ -72,6 +71,14 @@ def with_annotation(obj: JSONObject) -> JSONObject:
     return made
 
 
+def without_annotation(obj: JSONObject) -> JSONObject:
+    """A copy that does not carry what was applied before."""
+    made: JSONObject = deep_copy(obj)
+    meta = made.setdefault("metadata", {})
+    meta["annotations"] = {k: v for k, v in annotations_of(made).items() if k != LAST_APPLIED}
+    return made
+
+
 def three_way_patch(
     context: Context, info: Info, current: JSONObject, modified: JSONObject, *, overwrite: bool = True
 ) -> tuple[JSONObject, str]:
@@ -95,11 +102,11 @@ def three_way_patch(
 
 
 def _create(context: Context, info: Info, wanted: JSONObject, options: WriteOptions) -> JSONObject:
-    body = with_annotation(wanted)
+    body = unversioned(with_annotation(wanted))
     prune_nulls(body)
     if options.dry_run == "client":
         return body
-    path = resource_path(info.mapping.gvr, info.namespace)
+    path = info.collection_path
     try:
         answer = context.session.client.request("POST", path, query=options.query, body=body).body
     except StatusError as error:
@@ -156,7 +163,7 @@ def _replace(
         lambda: gone(context.session, info, ""),
         Deadline(context.session, timedelta(minutes=5)),
     )
-    path = resource_path(info.mapping.gvr, info.namespace)
+    path = info.collection_path
     try:
         answer: Any = client.request("POST", path, query=options.query, body=modified).body
     except StatusError as error:
@@ -188,11 +195,12 @@ def describe(info: Info) -> str:
     )
 
 
-def _told(what: str, info: Info, error: StatusError) -> Exception:
+def _told(what: str, info: Info, error: CLIError | StatusError) -> Exception:
     """cmdutil.AddSourceToErr: the status keeps its reason, its message says what was being done."""
-    from kubesim.cli.errors import PrefixedStatusError
-
-    return PrefixedStatusError(f'error when {what} "{info.source}"', error)
+    prefix = f'error when {what} "{info.source}"'
+    return (
+        CLIError(f"{prefix}: {error}") if isinstance(error, CLIError) else PrefixedStatusError(prefix, error)
+    )
 
 
 def _warn_missing(context: Context, info: Info) -> None:
@@ -219,4 +227,5 @@ __all__ = [
     "prune_nulls",
     "three_way_patch",
     "with_annotation",
+    "without_annotation",
 ]

@@ -12,12 +12,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kubesim.apimachinery.errors import StatusError
-from kubesim.apimachinery.gvk import GroupVersionKind, split_api_version
-from kubesim.apimachinery.meta import labels_of, metadata_of, name_of, namespace_of, resource_version_of
+from kubesim.apimachinery.gvk import GroupVersionKind
+from kubesim.apimachinery.meta import (
+    gvk_of,
+    labels_of,
+    metadata_of,
+    name_of,
+    namespace_of,
+    resource_version_of,
+)
 from kubesim.apimachinery.rest import JSON
 from kubesim.cli.errors import AggregateError, CLIError
 from kubesim.cli.flags import Flag, boolean
-from kubesim.client.client import resource_path
+from kubesim.cli.paths import resource_path
 from kubesim.client.restmapper import Mapping, NoMatch
 from kubesim.util.jsontypes import JSONObject
 
@@ -65,8 +72,15 @@ class Info:
 
     @property
     def path(self) -> str:
-        """The object's URL."""
+        """The object's URL. Raises CLIError."""
+        if not self.name:
+            raise CLIError("resource name may not be empty")
         return resource_path(self.mapping.gvr, self.namespace, self.name, self.subresource)
+
+    @property
+    def collection_path(self) -> str:
+        """The URL of the objects of its kind. Raises CLIError."""
+        return resource_path(self.mapping.gvr, self.namespace)
 
     @property
     def shown(self) -> str:
@@ -110,7 +124,7 @@ class Builder:
     flatten: bool = False
     require_object: bool = True
     continue_on_error: bool = False
-    validate: bool = False
+    validation: str = "Ignore"
     local: bool = False
     chunk_size: int = 500
     accept: str = JSON
@@ -155,7 +169,7 @@ class Builder:
             if not info.namespace and not self.all_namespaces:
                 info.namespace = self.namespace
                 if info.object is not None:
-                    info.object.setdefault("metadata", {})["namespace"] = self.namespace
+                    _set_namespace(info.object, self.namespace)
             elif self.enforce_namespace and info.namespace != self.namespace and self.has_files:
                 raise CLIError(
                     f'the namespace from the provided object "{info.namespace}" does not match the namespace '
@@ -167,7 +181,7 @@ class Builder:
                 metadata_of(info.object).pop("namespace", None)
         if self.local:
             return
-        if (self.latest and self.has_files and info.name) or (self.require_object and info.object is None):
+        if self.require_object and info.object is None:
             self.read(info)
 
     def read(self, info: Info) -> None:
@@ -268,6 +282,7 @@ class Builder:
         return self._lists(self._mappings(types))
 
     def _lists(self, mappings: list[Mapping]) -> Iterator[Item]:
+        failures: list[Exception] = []
         for mapping in mappings:
             namespace = self.namespace if mapping.namespaced and not self.all_namespaces else ""
             try:
@@ -276,10 +291,12 @@ class Builder:
                         yield from self._flat(Info(mapping, namespace, object=page))
                     else:
                         yield Info(mapping, namespace, object=page)
-            except StatusError as error:
-                yield self._selector_error(mapping, error)
+            except (CLIError, StatusError) as error:
+                failures.append(self._selector_error(mapping, error))
                 if not self.continue_on_error:
-                    return
+                    raise failures[0] from None
+        if failures:
+            yield AggregateError(failures)
 
     def _pages(self, mapping: Mapping, namespace: str) -> Iterator[JSONObject]:
         query = dict(self.query, labelSelector=self.label_selector, fieldSelector=self.field_selector)
@@ -295,8 +312,10 @@ class Builder:
                 return
             query["continue"] = following
 
-    def _selector_error(self, mapping: Mapping, error: StatusError) -> StatusError:
+    def _selector_error(self, mapping: Mapping, error: CLIError | StatusError) -> CLIError | StatusError:
         """A refused selector is reported with both selectors, as cli-runtime's Selector does."""
+        if isinstance(error, CLIError):
+            return error
         if error.reason not in ("BadRequest", "NotFound") or not (self.label_selector or self.field_selector):
             return error
         text = (
@@ -339,17 +358,30 @@ class Builder:
         return self._documents(found.sources)
 
     def _documents(self, sources: Sequence[tuple[str, Callable[[], Iterator[Any]]]]) -> Iterator[Item]:
+        """What can be read of the files, then all that was wrong with them as one error.
+
+        A mistake of syntax and a refused document end their file; other documents that make no object do not.
+        Order as in cli-runtime's EagerVisitorList, StreamVisitor and FlattenListVisitor.
+        """
         matches = self._selector_filter()
+        failures: list[Exception] = []
         for source, documents in sources:
             try:
                 for value in documents():
                     for item in self._items(value, source):
-                        if isinstance(item, Exception) or matches(item):
-                            yield item
+                        if not isinstance(item, Exception):
+                            if matches(item):
+                                yield item
+                        elif self.continue_on_error:
+                            failures.append(item)
+                        else:
+                            raise item
             except CLIError as error:
-                yield error
                 if not self.continue_on_error:
-                    return
+                    raise
+                failures.append(error)
+        if failures:
+            yield AggregateError(failures)
 
     def _selector_filter(self) -> Callable[[Info], bool]:
         if not self.label_selector:
@@ -363,53 +395,87 @@ class Builder:
         return lambda info: selector.matches(labels_of(info.object or {}))
 
     def _items(self, value: Any, source: str) -> Iterator[Item]:
-        from kubesim.cli.files import check_document
+        from kubesim.cli.documents import decode_document, is_plain_list, validate_document
 
-        obj = check_document(value, source, validate=self.validate)
-        info: Item
+        if self.validation != "Ignore":
+            validate_document(value, source, items=self.validation == "Strict")
+        if self.validation == "Warn" and is_plain_list(value):
+            text = "cannot perform warn validation if server-side field validation is unsupported, skipping validation"
+            self.session.klog("W", "schema.go:145", text)
         try:
+            obj = decode_document(value, source, lambda: self.session.schema)
             info = self._info(obj, source)
-        except CLIError as error:
-            info = error
-        if self.flatten and isinstance(obj.get("items"), list) and str(obj.get("kind", "")).endswith("List"):
-            yield from self._flat(Info(_LIST, source=source, object=obj))
-            return
-        yield info
-
-    def _flat(self, info: Info) -> Iterator[Item]:
-        """The items of a list, each with its own kind."""
-        whole = info.object or {}
-        items = whole.get("items")
-        if not isinstance(items, list):
-            yield info
-            return
-        kind = str(whole.get("kind", ""))
-        for item in items:
-            if not isinstance(item, dict):
-                continue
-            typed = kind != "List" and kind.endswith("List")
-            known = {"apiVersion": whole.get("apiVersion"), "kind": kind[:-4]} if typed else {}
-            try:
-                yield self._info(known | item, info.source)
-            except CLIError as error:
-                yield error
-
-    def _info(self, obj: JSONObject, source: str) -> Info:
-        name, namespace = name_of(obj), namespace_of(obj)
-        try:
-            group, version = split_api_version(str(obj.get("apiVersion") or ""))
-        except ValueError as error:
-            raise CLIError(f'unable to decode "{source}": {error}') from None
-        gvk = GroupVersionKind(group, version, str(obj.get("kind") or ""))
-        if self.local:
-            return Info(_local_mapping(gvk), namespace, name, source, obj, self.subresource)
-        try:
-            mapping = self.session.mapper.kind(gvk)
         except NoMatch as error:
-            raise CLIError(
+            name, namespace = name_of(obj), namespace_of(obj)
+            yield CLIError(
                 f'resource mapping not found for name: "{name}" namespace: "{namespace}" from "{source}": {error}\n'
                 "ensure CRDs are installed first"
-            ) from None
+            )
+        except CLIError as error:
+            yield error
+        else:
+            if self.flatten and "items" in obj:
+                yield from self._flat(info)
+            else:
+                yield self._latest(info)
+
+    def _flat(self, info: Info) -> Iterator[Item]:
+        """The items of a list, each with its own kind, then what was wrong with them as one error."""
+        whole = info.object or {}
+        items = whole.get("items") or []
+        if any(isinstance((i or {}).get("items"), list) for i in items):
+            yield CLIError("*unstructured.Unstructured is not a list: no Items field in this object")
+            return
+        kind = {
+            "apiVersion": whole.get("apiVersion"),
+            "kind": str(whole.get("kind", "")).removesuffix("List"),
+        }
+        failures: list[Exception] = []
+        for item in items:
+            obj = dict(item or {})
+            if not obj.get("apiVersion") and not obj.get("kind"):
+                obj |= kind
+            try:
+                found = self._latest(self._item(obj, info.source))
+            except CLIError as error:
+                found = error
+            if isinstance(found, Exception):
+                failures.append(found)
+            else:
+                yield found
+        if failures:
+            yield AggregateError(failures)
+
+    def _item(self, obj: JSONObject, source: str) -> Info:
+        for name, word in (("kind", "kind field "), ("apiVersion", "apiVersion field")):
+            if not obj.get(name) or not isinstance(obj[name], str):
+                shown = "Kind" if name == "kind" else name
+                raise CLIError(
+                    'unable to get type info from the object "*unstructured.Unstructured": '
+                    f"Object '{shown}' is missing in 'object has no {word}'"
+                )
+        try:
+            return self._info(obj, source)
+        except (NoMatch, ValueError) as error:
+            raise CLIError(f"unable to recognize {error}") from None
+
+    def _latest(self, info: Info) -> Item:
+        """The object of a file as the server has it, where that is wanted."""
+        if not self.latest or not self.has_files or self.local or not info.name:
+            return info
+        if info.mapping.namespaced and not info.namespace and not self.all_namespaces:
+            info.namespace = self.namespace
+        try:
+            self.read(info)
+        except (CLIError, StatusError) as error:
+            return error
+        return info
+
+    def _info(self, obj: JSONObject, source: str) -> Info:
+        """Raises NoMatch, ValueError for an API version that is none."""
+        name, namespace = _text(obj, "name"), _text(obj, "namespace")
+        gvk = gvk_of(obj)
+        mapping = _local_mapping(gvk) if self.local else self.session.mapper.kind(gvk)
         return Info(mapping, namespace, name, source, obj, self.subresource)
 
 
@@ -427,7 +493,7 @@ def object_of(infos: Sequence[Info], *, single: bool) -> JSONObject:
 
 
 def collected(errors: Sequence[Exception]) -> Exception | None:
-    """Nothing, the one error, or all together."""
+    """Nothing, the one error, or all together, as ContinueOnErrorVisitor returns them."""
     if not errors:
         return None
     return errors[0] if len(errors) == 1 else AggregateError(errors)
@@ -439,7 +505,18 @@ def _local_mapping(gvk: GroupVersionKind) -> Mapping:
     return Mapping(GroupVersionResource(gvk.group, gvk.version, gvk.kind.lower()), gvk, namespaced=True)
 
 
-_LIST = _local_mapping(GroupVersionKind("", "v1", "List"))
+def _text(obj: JSONObject, name: str) -> str:
+    """A text in the metadata of an object that nobody has looked at yet; empty where it is something else."""
+    found = metadata_of(obj).get(name)
+    return found if isinstance(found, str) else ""
+
+
+def _set_namespace(obj: JSONObject, namespace: str) -> None:
+    meta = obj.get("metadata")
+    if meta is None:
+        meta = obj["metadata"] = {}
+    if isinstance(meta, dict):
+        meta["namespace"] = namespace
 
 
 def _normalised(arguments: list[str]) -> list[str]:

@@ -8,9 +8,9 @@ from kubesim.cli.builder import Builder, Info
 from kubesim.cli.command import Context
 from kubesim.cli.commands.create import create_one
 from kubesim.cli.commands.edit import HEADER, strip_comments
+from kubesim.cli.documents import decode_document, validate_document
 from kubesim.cli.editor import edit_file
 from kubesim.cli.errors import CLIError
-from kubesim.cli.files import check_document
 from kubesim.cli.options import WriteOptions
 from kubesim.util.yamlfmt import YAMLSyntaxError, dump, load_documents
 
@@ -39,7 +39,8 @@ def _edit(context: Context, info: Info) -> bool:
         if document is None or document.value is None:
             context.err("Edit cancelled, saved file was empty.")
             return False
-        info.object = check_document(document.value, "edited-file", validate=True)
+        validate_document(document.value, "edited-file")
+        info.object = decode_document(document.value, "edited-file", lambda: context.session.schema)
     except (YAMLSyntaxError, CLIError) as error:
         context.err(f'A copy of your changes has been stored to "{path}"')
         raise CLIError(str(error)) from None

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from kubesim.apimachinery.errors import StatusError
@@ -35,11 +35,12 @@ class SilentExit(Exception):
         self.code = code
 
 
-class AggregateError(Exception):
-    """Several failures, each on a line of its own."""
+class AggregateError(CLIError):
+    """Several failures, each on a line of its own. Its own text is that of apimachinery's Aggregate."""
 
     def __init__(self, errors: Sequence[Exception]) -> None:
-        super().__init__("; ".join(str(e) for e in errors))
+        texts = list(dict.fromkeys(str(e) for e in flat(errors)))
+        super().__init__(texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]")
         self.errors = list(errors)
 
 
@@ -66,10 +67,10 @@ def error_text(error: Exception) -> str:
     """What a failure prints, without the last line break. Empty for a silent exit."""
     if isinstance(error, SilentExit):
         return ""
+    if isinstance(error, AggregateError) and len(error.errors) == 1:
+        error = error.errors[0]
     if isinstance(error, AggregateError):
-        if len(error.errors) == 1:
-            return error_text(error.errors[0])
-        return "\n".join(message_of(e) for e in _flat(error))
+        return "\n".join(message_of(e) for e in error.errors)
     if isinstance(error, StatusError) and error.reason == "Invalid":
         return _invalid_text(error.status)
     if isinstance(error, (StatusError, RawError)):
@@ -94,10 +95,28 @@ def message_of(error: Exception) -> str:
     return f"Error from server: {error.message}"
 
 
-def _flat(error: AggregateError) -> list[Exception]:
+def without(errors: Sequence[Exception], unwanted: Callable[[Exception], bool]) -> list[Exception]:
+    """The failures without those that are unwanted, at any depth: utilerrors.FilterOut."""
     found: list[Exception] = []
-    for e in error.errors:
-        found += _flat(e) if isinstance(e, AggregateError) else [e]
+    for error in errors:
+        if isinstance(error, AggregateError):
+            left = without(error.errors, unwanted)
+            found += [AggregateError(left)] if left else []
+        elif not unwanted(error):
+            found.append(error)
+    return found
+
+
+def is_not_found(error: Exception) -> bool:
+    """Whether the server said that there is no such object."""
+    return isinstance(error, StatusError) and error.reason == "NotFound"
+
+
+def flat(errors: Sequence[Exception]) -> list[Exception]:
+    """The failures one by one, without those that hold others: utilerrors.Flatten."""
+    found: list[Exception] = []
+    for e in errors:
+        found += flat(e.errors) if isinstance(e, AggregateError) else [e]
     return found
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kubesim.cli.errors import CLIError
-from kubesim.util.jsontypes import JSONObject
+from kubesim.cli.errors import AggregateError, CLIError
 from kubesim.util.yamlfmt import YAMLSyntaxError, load_documents
 
 if TYPE_CHECKING:
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
 
 EXTENSIONS = (".json", ".yaml", ".yml")
 STDIN = "STDIN"
-_STOP_VALIDATION = "if you choose to ignore these errors, turn validation off with --validate=false"
 
 Documents = Callable[[], Iterator[Any]]
 
@@ -31,23 +28,25 @@ class Sources:
 
 
 def find_sources(session: Session, filenames: Sequence[str], kustomize: str, *, recursive: bool) -> Sources:
-    """Look for every file first, so that a missing one is reported before anything is done. Raises
-    CLIError.
+    """Look for every file first, so that a missing one is reported before anything is done. Raises CLIError.
+
+    Source: cli-runtime, Builder.FilenameParam and Builder.Path.
     """
     found = Sources()
     if kustomize:
         found.sources.append((kustomize, lambda: _kustomization(session, kustomize)))
         return found
-    errors: list[str] = []
+    errors: list[CLIError] = []
     for name in filenames:
         try:
             found.sources += _expand(session, name, recursive=recursive)
+            if not found.sources and not errors:
+                extensions = " ".join(EXTENSIONS)
+                raise CLIError(f"error reading [{name}]: recognized file extensions are [{extensions}]")
         except CLIError as error:
-            errors.append(str(error))
-    if len(errors) == 1:
-        raise CLIError(errors[0])
+            errors.append(error)
     if errors:
-        raise CLIError("[" + ", ".join(dict.fromkeys(errors)) + "]")
+        raise AggregateError(errors)
     one = len(found.sources) == 1 and len(filenames) == 1
     found.single_item_implied = (
         one and filenames[0] != "-" and not session.streams.path(filenames[0]).is_dir()
@@ -62,24 +61,40 @@ def _expand(session: Session, name: str, *, recursive: bool) -> list[tuple[str, 
     if name.startswith(("http://", "https://")):
         return [(name, lambda: _parsed(_download(name), name))]
     path = streams.path(name)
-    if not path.exists():
-        matches = (
-            sorted(streams.cwd.glob(name))
-            if any(c in name for c in "*?[") and not Path(name).is_absolute()
-            else []
-        )
-        if not matches:
-            raise CLIError(f'the path "{name}" does not exist')
-        return [
-            s for m in matches for s in _expand(session, str(m.relative_to(streams.cwd)), recursive=recursive)
-        ]
+    if not _exists(path, name):
+        return [s for n in _matching(streams.cwd, name) for s in _expand(session, n, recursive=recursive)]
     if not path.is_dir():
         return [(name, lambda: _parsed(_read_file(path, name), name))]
-    files = sorted(_walk(path, recursive=recursive))
-    if not files:
-        extensions = " ".join(EXTENSIONS)
-        raise CLIError(f"error reading [{name}]: recognized file extensions are [{extensions}]")
+    try:
+        files = sorted(_walk(path, recursive=recursive))
+    except OSError as error:
+        raise CLIError(
+            f'error reading "{name}": open {name}: {(error.strerror or str(error)).lower()}'
+        ) from None
     return [_directory_source(name, path, file) for file in files]
+
+
+def _exists(path: Path, name: str) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError) as error:
+        why = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "invalid argument"
+        raise CLIError(f'the path "{name}" cannot be accessed: stat {name}: {why}') from None
+    return True
+
+
+def _matching(folder: Path, pattern: str) -> list[str]:
+    """The files that a pattern names, sorted. Raises CLIError if there are none, or the pattern is none."""
+    if "[" in pattern and "]" not in pattern.split("[", 1)[1]:
+        raise CLIError(f'pattern "{pattern}" is not valid: syntax error in pattern')
+    base = Path(Path(pattern).anchor) if Path(pattern).is_absolute() else folder
+    tail = str(Path(pattern).relative_to(base)) if Path(pattern).is_absolute() else pattern
+    found = sorted(base.glob(tail)) if any(c in pattern for c in "*?[") else []
+    if not found:
+        raise CLIError(f'the path "{pattern}" does not exist')
+    return [str(f if Path(pattern).is_absolute() else f.relative_to(folder)) for f in found]
 
 
 def _directory_source(name: str, folder: Path, file: Path) -> tuple[str, Documents]:
@@ -98,14 +113,32 @@ def _walk(folder: Path, *, recursive: bool) -> Iterator[Path]:
 
 def _read_file(path: Path, name: str) -> bytes:
     try:
-        return path.read_bytes()
+        return _as_utf8(path.read_bytes())
     except OSError as error:
         raise CLIError(f"open {name}: {(error.strerror or str(error)).lower()}") from None
 
 
+def _as_utf8(data: bytes) -> bytes:
+    """Text in UTF-8 or, where it begins with the mark of it, UTF-16; what is neither becomes U+FFFD.
+
+    Source: cli-runtime, FileVisitor, which reads through unicode.BOMOverride of a UTF-8 decoder.
+    """
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return data[len(mark) :].decode(encoding, "replace").encode("utf-8", "replace")
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return data.decode("utf-8", "replace").encode()
+    return data
+
+
+_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+
+
 def _read_stdin(session: Session) -> bytes:
     try:
-        return session.streams.read_stdin()
+        return _as_utf8(session.streams.read_stdin())
     except ValueError as error:
         raise CLIError(str(error)) from None
 
@@ -129,7 +162,10 @@ def _download(url: str) -> bytes:
 def _kustomization(session: Session, folder: str) -> Iterator[Any]:
     from kubesim.cli.kustomize import build
 
-    yield from build(session.streams.path(folder), folder)
+    def warn(text: str) -> None:
+        session.streams.stderr.write(f"{text}\n")
+
+    yield from build(session.streams.path(folder), folder, schema=lambda: session.schema, warn=warn)
 
 
 def _parsed(data: bytes, source: str) -> Iterator[Any]:
@@ -143,75 +179,3 @@ def _parsed(data: bytes, source: str) -> Iterator[Any]:
             return
         if document.value is not None:
             yield document.value
-
-
-def check_document(value: Any, source: str, *, validate: bool) -> JSONObject:
-    """A document as an object with a kind. Raises CLIError with the texts of kubectl's validation and
-    decoder.
-    """
-    if validate:
-        problems = _problems(value)
-        if problems:
-            text = problems[0] if len(problems) == 1 else "[" + ", ".join(problems) + "]"
-            raise CLIError(f'error validating "{source}": error validating data: {text}; {_STOP_VALIDATION}')
-    if not isinstance(value, dict):
-        kind = {list: "array", str: "string", bool: "bool"}.get(type(value), "number")
-        text = f"json: cannot unmarshal {kind} into Go value of type struct"
-        raise CLIError(f'unable to decode "{source}": {text}')
-    for name, word in (("kind", "Kind"), ("apiVersion", "apiVersion")):
-        if not value.get(name):
-            shown = json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
-            raise CLIError(f"unable to decode \"{source}\": Object '{word}' is missing in '{shown}'")
-    problem = _metadata_problem(value)
-    if problem:
-        raise CLIError(f'unable to decode "{source}": {problem}')
-    return value
-
-
-def _problems(value: Any) -> list[str]:
-    if not isinstance(value, dict):
-        return ["invalid object to validate"]
-    found = []
-    for name in ("apiVersion", "kind"):
-        if name not in value:
-            found.append(f"{name} not set")
-        elif not isinstance(value[name], str):
-            found.append(f"{name} isn't string type")
-    return found
-
-
-_TEXTS = ("name", "generateName", "namespace", "uid", "resourceVersion", "selfLink")
-_MAPS = ("labels", "annotations")
-
-
-def _metadata_problem(obj: JSONObject) -> str:
-    """What a typed decoder of ObjectMeta would refuse, in its words; empty if nothing."""
-    meta = obj.get("metadata")
-    if meta is None:
-        return ""
-    if not isinstance(meta, dict):
-        return (
-            f"json: cannot unmarshal {_json_kind(meta)} into Go struct field .metadata of type v1.ObjectMeta"
-        )
-    for name in _TEXTS:
-        if meta.get(name) is not None and not isinstance(meta[name], str):
-            return _mismatch(meta[name], name, "string")
-    for name in _MAPS:
-        values = meta.get(name)
-        if values is None:
-            continue
-        if not isinstance(values, dict):
-            return _mismatch(values, name, "map[string]string")
-        for value in values.values():
-            if value is not None and not isinstance(value, str):
-                return _mismatch(value, name, "string")
-    return ""
-
-
-def _mismatch(value: Any, name: str, wanted: str) -> str:
-    return f"json: cannot unmarshal {_json_kind(value)} into Go struct field ObjectMeta.metadata.{name} of type {wanted}"
-
-
-def _json_kind(value: Any) -> str:
-    kinds: dict[type, str] = {bool: "bool", str: "string", list: "array", dict: "object"}
-    return kinds.get(type(value), "number")

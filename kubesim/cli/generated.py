@@ -22,8 +22,9 @@ from kubesim.cli.command import Context
 from kubesim.cli.errors import CLIError, PrefixedStatusError
 from kubesim.cli.flags import Flag, boolean
 from kubesim.cli.options import WriteOptions, print_result
-from kubesim.client.client import resource_path
+from kubesim.cli.paths import resource_path
 from kubesim.client.restmapper import NoMatch
+from kubesim.util.gojson import GoJSONError, loads
 from kubesim.util.jsontypes import JSONObject, deep_copy, encode_sorted
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def submit(context: Context, obj: JSONObject, options: WriteOptions, *, failure:
         return info
     if context.flags.has("save-config") and context.flags.is_set("save-config"):
         set_last_applied(obj)
-    path = resource_path(info.mapping.gvr, info.namespace)
+    path = info.collection_path
     body = deep_copy(obj)
     if info.mapping.namespaced and context.session.explicit_namespace:
         body["metadata"]["namespace"] = info.namespace
@@ -117,37 +118,56 @@ def info_for(context: Context, obj: JSONObject) -> Info:
 
 
 def with_overrides(context: Context, obj: JSONObject) -> JSONObject:
-    """The object with `--overrides` laid over it. Raises CLIError."""
+    """The object with `--overrides` laid over it, as the typed clients know it. Raises CLIError."""
     text = context.flags.text("overrides")
     if not text:
         return obj
-    from kubesim.util.yamlfmt import YAMLSyntaxError, load_documents
-
-    try:
-        document = next(iter(load_documents(text.encode())), None)
-    except YAMLSyntaxError as error:
-        raise CLIError(str(error)) from None
-    patch: Any = document.value if document else {}
     kind = context.flags.text("override-type")
+    if kind not in _INVALID_FRAGMENT:
+        raise CLIError(f"invalid override type: {kind}")
     try:
-        match kind:
-            case "json":
-                return _object(apply_json_patch(obj, patch))
-            case "merge":
-                return _object(apply_merge_patch(obj, patch))
-            case "strategic":
-                from kubesim.apimachinery.patch.strategic import apply_strategic_patch
-
-                return _object(apply_strategic_patch(obj, patch, context.session.node(gvk_of(obj))))
+        made = _overridden(context, obj, kind, text)
     except ValueError as error:
         raise CLIError(str(error)) from None
-    raise CLIError(f"invalid override type: {kind}")
+    if not isinstance(made, dict):
+        raise CLIError(
+            f"couldn't get version/kind; json parse error: json: cannot unmarshal array into {_TYPE_META}"
+        )
+    gvk = gvk_of(made)
+    schema = context.session.schema
+    if schema.definition_of(gvk) is None:
+        raise CLIError(
+            f'no kind "{gvk.kind}" is registered for version "{gvk.api_version}" in scheme "pkg/scheme/scheme.go:28"'
+        )
+    try:
+        return schema.encode(gvk, schema.decode(gvk, made).obj)
+    except ValueError as error:
+        raise CLIError(str(error)) from None
 
 
-def _object(value: Any) -> JSONObject:
-    if not isinstance(value, dict):
-        raise CLIError("the overrides do not leave an object")
-    return value
+_INVALID_FRAGMENT = {"merge": "Invalid JSON Patch", "strategic": "invalid JSON document", "json": ""}
+_TYPE_META = (
+    r'Go value of type struct { APIVersion string "json:\"apiVersion,omitempty\""; '
+    r'Kind string "json:\"kind,omitempty\"" }'
+)
+
+
+def _overridden(context: Context, obj: JSONObject, kind: str, text: str) -> Any:
+    """Sources: cmdutil.Merge, StrategicMerge and JSONPatch. Raises ValueError."""
+    try:
+        patch: Any = loads(text.encode())
+    except GoJSONError as error:
+        raise ValueError(_INVALID_FRAGMENT[kind] or str(error)) from None
+    match kind, patch:
+        case "json", _:
+            return apply_json_patch(obj, patch)
+        case "merge", dict() | list():
+            return apply_merge_patch(obj, patch)
+        case "strategic", dict():
+            from kubesim.apimachinery.patch.strategic import apply_strategic_patch
+
+            return apply_strategic_patch(obj, patch, context.session.node(gvk_of(obj)))
+    raise ValueError(_INVALID_FRAGMENT[kind])
 
 
 def parse_labels(text: str) -> dict[str, str]:
@@ -189,9 +209,19 @@ def parse_environment(words: Sequence[str]) -> list[JSONObject]:
     return found
 
 
-def prefixed(prefix: str, error: StatusError) -> Exception:
-    """A server's refusal with what was being done in front; Invalid ones are told by their causes alone."""
-    return error if error.reason == "Invalid" else PrefixedStatusError(prefix, error)
+def prefixed(prefix: str, error: CLIError | StatusError) -> Exception:
+    """A failure with what was being done in front: cmdutil.AddSourceToErr."""
+    return (
+        CLIError(f"{prefix}: {error}") if isinstance(error, CLIError) else PrefixedStatusError(prefix, error)
+    )
+
+
+def unversioned(obj: JSONObject) -> JSONObject:
+    """What is created: the object of a file without a resourceVersion (cli-runtime, Helper.CreateWithOptions)."""
+    meta = obj.get("metadata")
+    if not isinstance(meta, dict) or not meta.get("resourceVersion"):
+        return obj
+    return {**obj, "metadata": {k: v for k, v in meta.items() if k != "resourceVersion"}}
 
 
 def list_path(gvr: GroupVersionResource, namespace: str) -> str:

@@ -120,7 +120,7 @@ def run(words: Sequence[str], streams: Streams, make_session: Callable[..., Sess
     except (CLIError, SilentExit, StatusError, AggregateError) as error:
         text = error_text(error)
         if text:
-            streams.stderr.write(text + "\n")
+            streams.stderr.write(text if text.endswith("\n") else text + "\n")
         return exit_code(error)
     except KeyboardInterrupt:
         return 130

@@ -126,7 +126,8 @@ class WriteOptions:
 
 def print_result(context: Context, info: Info, operation: str, options: WriteOptions | None = None) -> None:
     """Say `service/web created`, or print the object in the format that `-o` names."""
-    print_object(context, info.object or {}, info.shown, operation, options)
+    shown = f"{info.mapping.qualified_kind}/{info.name or '<unknown>'}"
+    print_object(context, info.object or {}, shown, operation, options)
 
 
 def print_object(

@@ -32,7 +32,7 @@ def follow(
     In process nobody else runs the controllers, so each round catches the cluster up and then reads what is new.
     """
     from kubesim.apimachinery.rest import JSON
-    from kubesim.client.client import resource_path
+    from kubesim.cli.paths import resource_path
 
     path = resource_path(gvr, namespace)
     while True:

@@ -8,7 +8,7 @@ preference.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kubesim.apimachinery.gvk import GroupVersionKind, GroupVersionResource, split_api_version
 from kubesim.client.client import Client
@@ -94,10 +94,28 @@ class RESTMapper:
 
     def kind(self, gvk: GroupVersionKind) -> Mapping:
         """The resource of an object's kind. Raises NoMatch with client-go's text."""
-        found = self._by_kind.get(gvk)
+        found = self._by_kind.get(gvk) or self._list(gvk) or self._unversioned(gvk)
         if found is None:
             raise NoMatch(f'no matches for kind "{gvk.kind}" in version "{gvk.api_version}"')
         return found
+
+    def _list(self, gvk: GroupVersionKind) -> Mapping | None:
+        """Lists have no resource; client-go's mapper makes one up, so that files may hold them."""
+        if not gvk.kind.endswith("List"):
+            return None
+        base = gvk.kind.removesuffix("List")
+        known = (k for k in self._by_kind if (k.group, k.version) == (gvk.group, gvk.version))
+        if not any(not base or k.kind == base for k in known):
+            return None
+        gvr = GroupVersionResource(gvk.group, gvk.version, f"{gvk.kind.lower()}s")
+        return Mapping(gvr, gvk, namespaced=False)
+
+    def _unversioned(self, gvk: GroupVersionKind) -> Mapping | None:
+        """An object that leaves its version out finds its kind; the server then has no such path."""
+        if gvk.version:
+            return None
+        found = next((m for m in self.mappings if (m.gvk.group, m.gvk.kind) == (gvk.group, gvk.kind)), None)
+        return found and replace(found, gvr=GroupVersionResource(gvk.group, "", found.gvr.resource), gvk=gvk)
 
     def category(self, word: str) -> list[Mapping]:
         """The resources of a category such as `all`; empty if there is none."""

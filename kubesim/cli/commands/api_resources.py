@@ -25,8 +25,6 @@ def run(context: Context) -> int:
     if order not in SORTS:
         raise CLIError("--sort-by accepts only name or kind")
     found = sorted(_selected(context), key=lambda m: _key(m, order))
-    if not found:
-        return 0
     if output == "name":
         for mapping in found:
             context.out(mapping.gvr.qualified)

@@ -24,6 +24,7 @@ from kubesim.cli.options import (
     WriteOptions,
     print_object,
     print_result,
+    validation_of,
 )
 from kubesim.client.restmapper import Mapping, NoMatch
 from kubesim.util.jsontypes import JSONObject, decode, dig
@@ -76,9 +77,11 @@ def run(context: Context) -> int:
     manager = flags.text("field-manager") or (SERVER_SIDE if server_side else CLIENT_SIDE)
     options = WriteOptions(options.dry_run, manager, options.field_validation)
     _validate(context, options, server_side=server_side)
-    infos, errors = _builder(context).infos()
-    if not infos and not errors:
+    infos, found = _builder(context).infos()
+    if not infos and not found:
         raise CLIError("no objects passed to apply")
+    unread = collected(found)
+    errors = [unread] if unread else []
     applied: list[Info] = []
     with context.session.deferred():
         for info in infos:
@@ -108,7 +111,7 @@ def _builder(context: Context) -> Builder:
         namespace=context.session.namespace,
         enforce_namespace=context.session.explicit_namespace,
         label_selector=flags.text("selector"),
-        validate=flags.text("validate") not in ("ignore", "false"),
+        validation=validation_of(flags),
         require_object=False,
         continue_on_error=True,
         flatten=True,

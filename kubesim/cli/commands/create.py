@@ -7,7 +7,7 @@ from kubesim.cli.builder import SELECTOR_FLAG, Builder, Info, collected, filenam
 from kubesim.cli.command import Command, Context
 from kubesim.cli.errors import CLIError
 from kubesim.cli.flags import Flag, boolean
-from kubesim.cli.generated import SAVE_CONFIG_FLAG, prefixed, set_last_applied
+from kubesim.cli.generated import SAVE_CONFIG_FLAG, prefixed, set_last_applied, unversioned
 from kubesim.cli.generators import GENERATORS
 from kubesim.cli.options import (
     DRY_RUN_FLAG,
@@ -18,7 +18,6 @@ from kubesim.cli.options import (
     print_result,
 )
 from kubesim.cli.raw import send_raw
-from kubesim.client.client import resource_path
 
 
 def run(context: Context) -> int:
@@ -41,7 +40,7 @@ def run(context: Context) -> int:
         namespace=context.session.namespace,
         enforce_namespace=context.session.explicit_namespace,
         label_selector=flags.text("selector"),
-        validate=flags.text("validate") not in ("ignore", "false"),
+        validation=options.field_validation,
         require_object=False,
         continue_on_error=True,
         flatten=True,
@@ -75,10 +74,12 @@ def create_one(context: Context, info: Info, options: WriteOptions) -> None:
     if context.flags.is_set("save-config"):
         set_last_applied(obj)
     if options.dry_run != "client":
-        path = resource_path(info.mapping.gvr, info.namespace)
+        body = unversioned(obj)
         try:
-            answer = context.session.client.request("POST", path, query=options.query, body=obj).body
-        except StatusError as error:
+            answer = context.session.client.request(
+                "POST", info.collection_path, query=options.query, body=body
+            ).body
+        except (CLIError, StatusError) as error:
             raise prefixed(f'error when creating "{info.source}"', error) from None
         info.refresh(answer if isinstance(answer, dict) else obj)
     print_result(context, info, "created", options)

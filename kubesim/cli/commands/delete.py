@@ -21,7 +21,7 @@ from kubesim.cli.builder import (
     filename_flags,
 )
 from kubesim.cli.command import Command, Context
-from kubesim.cli.errors import CLIError
+from kubesim.cli.errors import CLIError, is_not_found, without
 from kubesim.cli.flags import Flag, boolean
 from kubesim.cli.generated import prefixed
 from kubesim.cli.options import DRY_RUN_FLAG, DryRun, dry_run_of
@@ -130,10 +130,6 @@ def _validate(context: Context, how: Deletion) -> None:
     flags = context.flags
     if how.output not in ("", "name"):
         raise CLIError(f"unexpected -o output mode: {how.output}. We only support '-o name'")
-    if flags.is_set("all") and flags.text("selector"):
-        raise CLIError("cannot set --all and --selector at the same time")
-    if flags.is_set("all") and flags.text("field-selector"):
-        raise CLIError("cannot set --all and --field-selector at the same time")
     if flags.is_set("force"):
         if how.grace > 0:
             raise CLIError("--force and --grace-period greater than 0 cannot be specified together")
@@ -158,11 +154,10 @@ def delete_all(context: Context, items: Iterable[Item], how: Deletion) -> int:
                     warned = True
                 uid = _delete_one(context, item, how)
                 deleted.append((item, uid))
-            except StatusError as error:
-                if not (how.ignore_not_found and _is_not_found(error)):
-                    errors.append(error)
-            except CLIError as error:
+            except (CLIError, StatusError) as error:
                 errors.append(error)
+    if how.ignore_not_found:
+        errors = without(errors, is_not_found)
     failure = collected(errors)
     if failure:
         raise failure
@@ -175,10 +170,6 @@ def delete_all(context: Context, items: Iterable[Item], how: Deletion) -> int:
     return 0
 
 
-def _is_not_found(error: StatusError) -> bool:
-    return error.reason == "NotFound"
-
-
 def _delete_one(context: Context, info: Info, how: Deletion) -> str:
     """Delete one object and say so; the uid of what was deleted."""
     if how.dry_run == "client":
@@ -187,7 +178,7 @@ def _delete_one(context: Context, info: Info, how: Deletion) -> str:
     query = {"dryRun": "All"} if how.dry_run == "server" else {}
     try:
         answer = context.session.client.request("DELETE", info.path, query=query, body=how.body).body
-    except StatusError as error:
+    except (CLIError, StatusError) as error:
         if not info.source:
             raise
         raise prefixed(f'error when deleting "{info.source}"', error) from None
@@ -222,7 +213,7 @@ def wait_for_deletion(context: Context, deleted: Sequence[tuple[Info, str]], how
 
 def _interactive(context: Context, builder: Builder, how: Deletion) -> int:
     infos, errors = builder.infos()
-    failure = collected([e for e in errors if not (isinstance(e, StatusError) and how.ignore_not_found)])
+    failure = collected(without(errors, is_not_found) if how.ignore_not_found else errors)
     if failure:
         raise failure
     if not infos:

@@ -15,33 +15,38 @@ from kubesim.cli.builder import (
 from kubesim.cli.command import Command, Context
 from kubesim.cli.describe import describer_for
 from kubesim.cli.describe.page import Page
+from kubesim.cli.errors import AggregateError, CLIError, is_not_found, raise_all
 from kubesim.cli.flags import boolean
 
 
 def run(context: Context) -> int:
     """Describe what the command line names; a name that does not exist is taken for the beginning of names."""
     flags = context.flags
+    if not context.args and not flags.texts("filename") and not flags.text("kustomize"):
+        program = context.streams.program
+        raise CLIError(
+            "You must specify the type of resource to describe. "
+            f'Use "{program} api-resources" for a complete list of supported resources.\n'
+        )
     builder = _builder(context, context.args)
     infos, errors = builder.infos()
-    if (
-        errors
-        and len(context.args) == 2
-        and any(isinstance(e, StatusError) and e.reason == "NotFound" for e in errors)
-    ):
+    if errors and len(context.args) == 2 and any(is_not_found(e) for e in errors):
         return _matching(context, errors[0])
     pages: list[str] = []
+    failures: list[Exception] = []
     for info in infos:
         try:
             pages.append(describe(context, info))
-        except StatusError as error:
-            errors.append(error)
+        except (CLIError, StatusError) as error:
+            failures.append(error)
     context.streams.stdout.write("\n\n".join(pages))
     if not infos and not errors:
         where = "" if flags.is_set("all-namespaces") else f" in {context.session.namespace} namespace."
         context.err(f"No resources found{where}")
-    failure = collected(errors)
-    if failure:
-        raise failure
+    unread = collected(errors)
+    if unread:
+        raise AggregateError([unread, *failures])
+    raise_all(failures)
     return 0
 
 

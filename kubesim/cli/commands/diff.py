@@ -10,12 +10,11 @@ from pathlib import Path
 
 from kubesim.apimachinery.errors import StatusError
 from kubesim.apimachinery.meta import metadata_of
-from kubesim.cli.applying import live_object, prune_nulls, three_way_patch, with_annotation
+from kubesim.cli.applying import prune_nulls, three_way_patch, without_annotation
 from kubesim.cli.builder import SELECTOR_FLAG, Builder, Info, filename_flags
 from kubesim.cli.command import Command, Context
-from kubesim.cli.errors import AggregateError, CLIError, SilentExit, error_text
+from kubesim.cli.errors import AggregateError, CLIError, SilentExit, error_text, is_not_found
 from kubesim.cli.flags import Flag, boolean
-from kubesim.client.client import resource_path
 from kubesim.util.jsontypes import JSONObject, deep_copy
 from kubesim.util.yamlfmt import dump
 
@@ -67,7 +66,7 @@ def _diff(context: Context) -> int:
 
 def _write(context: Context, info: Info, folders: list[Path]) -> None:
     """Both versions of one object, each in its folder."""
-    live = live_object(context, info)
+    live = _live(context, info)
     merged = _merged(context, info, live)
     if not context.flags.is_set("show-managed-fields"):
         for obj in (live, merged):
@@ -78,6 +77,16 @@ def _write(context: Context, info: Info, folders: list[Path]) -> None:
     name = f"{group}{info.mapping.gvk.version}.{info.mapping.gvk.kind}.{info.namespace}.{info.name}"
     for folder, obj in zip(folders, (live, merged), strict=True):
         (folder / name).write_text(dump(obj) if obj is not None else "", encoding="utf-8")
+
+
+def _live(context: Context, info: Info) -> JSONObject | None:
+    try:
+        answer = context.session.client.request("GET", info.path).body
+    except StatusError as error:
+        if is_not_found(error):
+            return None
+        raise
+    return answer if isinstance(answer, dict) else None
 
 
 def _merged(context: Context, info: Info, live: JSONObject | None) -> JSONObject:
@@ -94,11 +103,9 @@ def _merged(context: Context, info: Info, live: JSONObject | None) -> JSONObject
     elif live is None:
         body = deep_copy(wanted)
         prune_nulls(body)
-        answer = client.request(
-            "POST", resource_path(info.mapping.gvr, info.namespace), query=query, body=body
-        ).body
+        answer = client.request("POST", info.collection_path, query=query, body=body).body
     else:
-        patch, content_type = three_way_patch(context, info, live, with_annotation(wanted))
+        patch, content_type = three_way_patch(context, info, live, without_annotation(wanted))
         # The patch names the revision it was worked out for, so that another writer is noticed.
         patch = dict(patch)
         patch["metadata"] = dict(

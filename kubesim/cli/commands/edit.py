@@ -15,9 +15,9 @@ from kubesim.apimachinery.patch.strategic_diff import create_two_way_patch
 from kubesim.apimachinery.rest import MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from kubesim.cli.builder import Builder, Info, collected, filename_flags
 from kubesim.cli.command import Command, Context
+from kubesim.cli.documents import decode_document, validation_problems
 from kubesim.cli.editor import edit_file
 from kubesim.cli.errors import CLIError, SilentExit
-from kubesim.cli.files import check_document
 from kubesim.cli.flags import Flag, boolean
 from kubesim.cli.generated import SAVE_CONFIG_FLAG, set_last_applied
 from kubesim.cli.options import PRINT_FLAGS, VALIDATE_FLAG, WriteOptions, field_manager_flag, print_result
@@ -179,7 +179,7 @@ class Session:
         for document in load_documents(edited.encode("utf-8", "surrogateescape")):
             if document.value is None:
                 continue
-            obj = check_document(document.value, "edited-file", validate=False)
+            obj = decode_document(document.value, "edited-file", lambda: self.context.session.schema)
             items = obj.get("items")
             found += [i for i in items if isinstance(i, dict)] if obj["kind"] == "List" and items else [obj]
         return found
@@ -272,11 +272,9 @@ def _validation_problem(text: str) -> str:
     if not any(v is not None for v in values):
         return "invalid object to validate"
     for value in values:
-        try:
-            check_document(value, "edited-file", validate=True)
-        except CLIError as error:
-            text = str(error)
-            return text.split("error validating data: ", 1)[-1].split("; if you choose", 1)[0]
+        problems = validation_problems(value)
+        if problems:
+            return problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]"
     return ""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from kubesim.apimachinery.errors import StatusError
 from kubesim.apimachinery.rest import JSON
 from kubesim.cli.builder import (
     ALL_NAMESPACES_FLAG,
@@ -11,10 +10,11 @@ from kubesim.cli.builder import (
     SELECTOR_FLAG,
     Builder,
     Info,
+    collected,
     filename_flags,
 )
 from kubesim.cli.command import Command, Context
-from kubesim.cli.errors import CLIError, raise_all
+from kubesim.cli.errors import AggregateError, CLIError, flat, is_not_found, raise_all, without
 from kubesim.cli.flags import Flag, boolean
 from kubesim.cli.printers import GET, as_list, get_printer, print_options
 from kubesim.util.jsontypes import JSONObject
@@ -83,12 +83,13 @@ def _human(context: Context) -> int:
     options = print_options(context)
     objects = [i.object or {} for i in infos]
     if options.sort_by:
-        from kubesim.cli.printers.sorting import sorted_object
+        from kubesim.cli.printers.sorting import sorted_pages
 
-        objects = [sorted_object(obj, options.sort_by) for obj in objects]
+        objects = sorted_pages(objects, options.sort_by)
     tables = [
         TableOf(obj, info.mapping.gvr, info.mapping.qualified_kind, info.mapping.namespaced)
         for info, obj in zip(infos, objects, strict=True)
+        if obj
     ]
     everywhere = flags.is_set("all-namespaces")
     written = print_tables(
@@ -98,32 +99,33 @@ def _human(context: Context) -> int:
         namespaced = not everywhere and all(i.mapping.namespaced for i in infos)
         where = f" in {context.session.namespace} namespace." if namespaced else ""
         context.err(f"No resources found{where}")
-    raise_all(errors)
+    failure = collected(errors)
+    if failure:
+        # One aggregate more than elsewhere, which shows where files could not be read: get.go, allErrs.
+        raise AggregateError([failure])
     return 0
 
 
 def _without_missing(context: Context, errors: list[Exception]) -> list[Exception]:
-    if not context.flags.is_set("ignore-not-found"):
-        return errors
-    return [e for e in errors if not (isinstance(e, StatusError) and e.reason == "NotFound")]
+    return without(errors, is_not_found) if context.flags.is_set("ignore-not-found") else errors
 
 
 def _generic(context: Context) -> int:
     """JSON, YAML, names and templates: one object alone, several as a List (get.go, printGeneric)."""
     flags = context.flags
-    printer = get_printer(flags.text("output"), print_options(context), GET)
     builder = make_builder(context, table=False)
     infos, errors = builder.infos()
     errors = _without_missing(context, errors)
-    if not infos and errors:
-        raise_all(errors)
+    if not infos:
+        raise_all(flat(errors))
     single = builder.single_item_implied
     if not infos and flags.is_set("ignore-not-found") and (single or builder.targets_single_items):
         return 0
+    printer = get_printer(flags.text("output"), print_options(context), GET)
     obj = _whole(infos, single=single)
     if obj is not None:
         printer.print_object(obj, context.streams.stdout)
-    raise_all(errors)
+    raise_all(flat(errors))
     return 0
 
 

@@ -12,8 +12,8 @@ from kubesim.cli.builder import SELECTOR_FLAG, Builder, Info, collected
 from kubesim.cli.command import Command, Context
 from kubesim.cli.errors import CLIError
 from kubesim.cli.flags import Flag, boolean
+from kubesim.cli.paths import resource_path
 from kubesim.cli.podaccess import choose_container, container_names, find_infos, pods_of
-from kubesim.client.client import resource_path
 from kubesim.util.clock import parse_time
 from kubesim.util.jsontypes import JSONObject, dig
 
@@ -101,7 +101,13 @@ def _sources(context: Context) -> Iterator[Source]:
         for pod in pods:
             yield from _containers(context, pod, prefix=flags.is_set("prefix"))
         return
-    info = find_infos(context, context.args[:1])[0]
+    try:
+        info = find_infos(context, context.args[:1])[0]
+    except StatusError as error:
+        if error.reason != "NotFound":
+            raise
+        namespace = context.session.namespace
+        raise CLIError(f'error from server (NotFound): {error.message} in namespace "{namespace}"') from None
     if info.mapping.gvk.kind == "Pod":
         pods = [info.object or {}]
     else:

@@ -10,7 +10,7 @@ from kubesim.cli.command import Command, Context
 from kubesim.cli.commands.delete import DELETE_FLAGS, Deletion, delete_all
 from kubesim.cli.errors import CLIError
 from kubesim.cli.flags import Flag
-from kubesim.cli.generated import SAVE_CONFIG_FLAG, prefixed, set_last_applied
+from kubesim.cli.generated import SAVE_CONFIG_FLAG, prefixed, set_last_applied, unversioned
 from kubesim.cli.options import (
     DRY_RUN_FLAG,
     PRINT_FLAGS,
@@ -20,7 +20,6 @@ from kubesim.cli.options import (
     print_result,
 )
 from kubesim.cli.raw import send_raw
-from kubesim.client.client import resource_path
 
 
 def run(context: Context) -> int:
@@ -37,7 +36,7 @@ def run(context: Context) -> int:
         return _force(context, options)
     errors: list[Exception] = []
     with context.session.deferred():
-        for item in _builder(context).visit():
+        for item in _builder(context, options).visit():
             try:
                 if isinstance(item, Exception):
                     raise item
@@ -50,7 +49,7 @@ def run(context: Context) -> int:
     return 0
 
 
-def _builder(context: Context) -> Builder:
+def _builder(context: Context, options: WriteOptions) -> Builder:
     flags = context.flags
     return Builder(
         context.session,
@@ -61,7 +60,7 @@ def _builder(context: Context) -> Builder:
         namespace=context.session.namespace,
         enforce_namespace=context.session.explicit_namespace,
         subresource=flags.text("subresource"),
-        validate=flags.text("validate") not in ("ignore", "false"),
+        validation=options.field_validation,
         require_object=False,
         continue_on_error=True,
         flatten=True,
@@ -96,7 +95,7 @@ def _replace(context: Context, info: Info, options: WriteOptions) -> None:
     if options.dry_run != "client":
         try:
             answer = context.session.client.request("PUT", info.path, query=options.query, body=obj).body
-        except StatusError as error:
+        except (CLIError, StatusError) as error:
             raise prefixed(f'error when replacing "{info.source}"', error) from None
         info.refresh(answer if isinstance(answer, dict) else obj)
     print_result(context, info, "replaced", options)
@@ -105,7 +104,7 @@ def _replace(context: Context, info: Info, options: WriteOptions) -> None:
 def _force(context: Context, options: WriteOptions) -> int:
     """Delete what is there, wait until it is gone, make it anew."""
     flags = context.flags
-    infos, errors = _builder(context).infos()
+    infos, errors = _builder(context, options).infos()
     failure = collected(errors)
     if failure:
         raise failure
@@ -125,8 +124,9 @@ def _force(context: Context, options: WriteOptions) -> int:
         obj = info.object or {}
         if flags.is_set("save-config"):
             set_last_applied(obj)
-        path = resource_path(info.mapping.gvr, info.namespace)
-        answer = context.session.client.request("POST", path, query=options.query, body=obj).body
+        answer = context.session.client.request(
+            "POST", info.collection_path, query=options.query, body=unversioned(obj)
+        ).body
         info.refresh(answer if isinstance(answer, dict) else obj)
         print_result(context, info, "replaced", options)
     return 0

@@ -136,8 +136,9 @@ def _spec(info: Info, obj: JSONObject) -> JSONObject:
     found = pod_spec_of(obj)
     if found is None:
         name = f"{info.mapping.gvr.resource}/{info.name}"
+        gvk = info.mapping.gvk
         raise CLIError(
-            f"error: {name} the object is not a pod or does not have a pod template: {info.mapping.gvk}\n"
+            f"error: {name} the object is not a pod or does not have a pod template: *{gvk.version}.{gvk.kind}\n"
         )
     return found
 

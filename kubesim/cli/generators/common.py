@@ -24,8 +24,8 @@ from kubesim.cli.options import (
     field_manager_flag,
     print_object,
 )
+from kubesim.cli.paths import resource_path
 from kubesim.cli.structorder import in_struct_order
-from kubesim.client.client import resource_path
 from kubesim.util.gotext import quote, to_json
 from kubesim.util.jsontypes import JSONObject
 

@@ -11,8 +11,8 @@ from kubesim.cli.errors import CLIError
 from kubesim.cli.flags import Flag
 from kubesim.cli.generators.common import check_output, name_argument
 from kubesim.cli.options import PRINT_FLAGS, print_object
+from kubesim.cli.paths import resource_path
 from kubesim.cli.structorder import in_struct_order
-from kubesim.client.client import resource_path
 from kubesim.util.jsontypes import JSONObject, dig
 
 SERVICE_ACCOUNTS = GroupVersionResource("", "v1", "serviceaccounts")

@@ -20,6 +20,10 @@ T = TypeVar("T")
 _INSERTION_LIMIT = 12  # up to here Go's sort.Sort is an insertion sort, whose order of equals can be foretold
 
 
+class Unsortable(CLIError):
+    """The field has values that have no order."""
+
+
 class SortingPrinter:
     """Sorts lists and Tables, then hands them on."""
 
@@ -32,6 +36,25 @@ class SortingPrinter:
 
     def print_event(self, event_type: str, obj: JSONObject, stream: Output) -> None:
         self._delegate.print_event(event_type, obj, stream)
+
+
+def sorted_pages(objects: list[JSONObject], field: str) -> list[JSONObject]:
+    """What `get` prints with `--sort-by`; an empty dict for a Table that cannot be sorted and is not printed.
+
+    Several objects are sorted as such, even where they are Tables of several types, which hardly ever have the
+    field: get.go, NewRuntimeSorter. Raises CLIError.
+    """
+    if len(objects) != 1:
+        return sort_by_field(objects, field, _itself)
+    table = objects[0]
+    if is_table(table) and len(table.get("rows") or ()) > 1:
+        try:
+            return [sorted_object(table, field)]
+        except Unsortable:
+            raise
+        except CLIError:
+            return [{}]  # get.go does not look at the error of its printer
+    return objects
 
 
 def sorted_object(obj: JSONObject, field: str) -> JSONObject:
@@ -58,10 +81,12 @@ def sort_by_field(items: Sequence[T], field: str, object_of: Callable[[T], JSONO
 
     At least one must have the field.
     """
+    if not items:
+        return []
     try:
         template = relaxed(field)
-    except JSONPathError:
-        template = field
+    except JSONPathError as error:
+        raise CLIError(str(error)) from None
     try:
         path = JSONPath(template, allow_missing_keys=True)
     except JSONPathError as error:
@@ -115,5 +140,5 @@ def _is_less(a: Any, b: Any, field: str) -> bool:
     return bool(a < b)
 
 
-def _unsortable(field: str, reason: str) -> CLIError:
-    return CLIError(f"Field {field} in [][][]reflect.Value is an unsortable type: interface, err: {reason}")
+def _unsortable(field: str, reason: str) -> Unsortable:
+    return Unsortable(f"Field {field} in [][][]reflect.Value is an unsortable type: interface, err: {reason}")
