@@ -59,7 +59,15 @@ def _first_command() -> Measurement:
 def _cpu(
     what: str, found: Run, name: str = "", peer: Run | None = None, *, target: float | None = None
 ) -> Measurement:
-    return Measurement(f"{what}, CPU", found.cpu * 1000, "ms", name, peer and peer.cpu * 1000, target=target)
+    return Measurement(
+        f"{what}, CPU",
+        found.cpu * 1000,
+        "ms",
+        name,
+        peer and peer.cpu * 1000,
+        target=target,
+        wall=found.wall * 1000,
+    )
 
 
 def _memory(what: str, found: Run, name: str, peer: Run | None) -> Measurement:

@@ -20,7 +20,7 @@ from kubesim.storage.memory import MemoryStorage
 from kubesim.storage.sql import SQLStorage
 from kubesim.util.clock import SystemClock, format_time
 from tests.bench import objects
-from tests.bench.measure import Measurement, cpu_of, median_cpu
+from tests.bench.measure import Cost, Measurement, cost_of, cpu_of, median_cost, median_cpu
 
 SERVICE_COUNT, POD_COUNT = 1_000, 10_000
 ALL_TARGET, MATCHING_TARGET = 2.5, 0.2
@@ -40,23 +40,25 @@ def measure() -> list[Measurement]:
         in_file = [figures for where, figures in found.items() if "SQLite" in where]
         small = _one_change(Path(directory) / "small.db", 100, 1_000)
     in_memory = found["in memory"]
-    everything, change, settled = (statistics.median(f[i] for f in in_file) for i in range(3))
+    everything = median_cost(figures[0] for figures in in_file)
+    change, settled = (statistics.median(figures[i] for figures in in_file) for i in (1, 2))
     what = f"{SERVICE_COUNT:,} Services x {POD_COUNT:,} Pods"
     return [
         Measurement(
             f"{what}: all endpoints and slices, stored in SQLite",
-            everything,
+            everything.cpu,
             "s",
             "stored in memory",
-            in_memory[0],
+            in_memory[0].cpu,
             target=ALL_TARGET,
+            wall=everything.wall,
         ),
         *rows,
         Measurement(
             f"{what}: one Pod's readiness", change * 1000, "ms", "a tenth of the cluster", small * 1000
         ),
         Measurement(f"{what}: settle, nothing to do", settled * 1000, "ms", target=SETTLED_TARGET_MS),
-        Measurement("memory of this process after that", _memory(), "MB"),
+        Measurement("memory of the process that has had four such clusters", _memory(), "MB"),
     ]
 
 
@@ -93,10 +95,10 @@ def filled(storage: Storage, services: int, pods: int) -> Cluster:
     return cluster
 
 
-def _derive(storage: Storage) -> tuple[float, float, float]:
-    """CPU seconds of the derivation of everything, of one Pod's change, and of nothing to do."""
+def _derive(storage: Storage) -> tuple[Cost, float, float]:
+    """What the derivation of everything costs; CPU seconds of one Pod's change, and of nothing to do."""
     cluster = filled(storage, SERVICE_COUNT, POD_COUNT)
-    everything = cpu_of(lambda: cluster.settle(only=DERIVERS))
+    everything = cost_of(lambda: cluster.settle(only=DERIVERS))
     cluster.settle()
     change = _change(cluster)
     settled = median_cpu(cluster.settle, 20)
