@@ -185,6 +185,13 @@ class Cluster:
             return
         self.storage.wait(self.storage.revision(), left)
 
+    def sleep(self, seconds: float) -> None:
+        """Let so much time pass, whatever happens meanwhile; a clock that stands still moves on by it."""
+        if isinstance(self._base_clock, FrozenClock):
+            self._base_clock.advance(timedelta(seconds=seconds))
+            return
+        SystemClock().sleep(seconds)
+
     def repair(self) -> list[Repair]:
         """Make the allocations what the Services hold, as the API server's repair loops do; what differed."""
         from kubesim.registry.service.consistency import repair_allocations

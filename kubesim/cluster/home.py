@@ -17,7 +17,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -157,6 +156,8 @@ class Home:
     @contextmanager
     def _aside(self, name: str) -> Iterator[Path]:
         """A directory for a cluster that is not there yet, or no longer. What is left in it goes."""
+        import tempfile  # not what a `get` should have to load
+
         folder = Path(tempfile.mkdtemp(prefix=f".{name}.{os.getpid()}.", dir=self.path / "sims"))
         try:
             yield folder

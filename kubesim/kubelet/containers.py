@@ -314,6 +314,8 @@ class Containers:
             hosts=hosts_file(pod, work.record.pod_ips, hostname, domain),
             memory_limit=Quantity.from_json(limit).value() if limit else 0,
             tty=bool(container.get("tty")),
+            stdin=bool(container.get("stdin")),
+            stdin_once=bool(container.get("stdinOnce")),
             termination_message_path=container.get("terminationMessagePath") or "/dev/termination-log",
         )
 

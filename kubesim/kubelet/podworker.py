@@ -17,6 +17,7 @@ from kubesim.apis.podfacts import spec_of, status_of
 from kubesim.client.recorder import NORMAL, WARNING
 from kubesim.kubelet import probes
 from kubesim.kubelet.addresses import AddressesExhaustedError, PodAddresses
+from kubesim.kubelet.backoff import Backoff
 from kubesim.kubelet.containers import RETRY, Containers, PodWork
 from kubesim.kubelet.downward import PodFacts
 from kubesim.kubelet.errors import MountError
@@ -216,6 +217,8 @@ class PodWorker:
             if record.ends_at is None and record.spec_image != (container.get("image") or ""):
                 text = f"Container {record.name} definition changed, will be restarted"
                 self._containers.end(work, container, record, text)
+                # The back-off is that of a container of this very definition: getStableKey.
+                record.backoff = Backoff()
                 return record.state == "terminated"
             return False
         if record.state == "terminated" and not _should_restart(work, record):

@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from kubesim.apimachinery.errors import bad_request, internal_error, not_found
-from kubesim.apimachinery.meta import key_of, name_of
+from kubesim.apimachinery.meta import key_of, name_of, namespace_of
 from kubesim.apimachinery.rest import Request, Response
 from kubesim.util.clock import Clock, parse_time
 from kubesim.util.jsontypes import JSONObject, dig
 
 if TYPE_CHECKING:
+    from kubesim.kubelet.attachment import PodAttachment
     from kubesim.runtime.container import ContainerRuntime
     from kubesim.runtime.spec import Streams
 
@@ -110,6 +111,21 @@ class PodServer:
                 f'container "{name}" in pod "{pod_name}" is waiting to start: {_waiting(pod, status)}'
             )
         return bare_id(current)
+
+    def attach(self, pod: JSONObject, container: str) -> PodAttachment:
+        """The main process of a container, to be attached to. Raises StatusError."""
+        from kubesim.kubelet.attachment import PodAttachment
+
+        name, status = find_container(pod, container)
+        container_id = bare_id((status or {}).get("containerID") or "")
+        if not container_id:
+            title = f"{name_of(pod)}_{namespace_of(pod)}"
+            raise internal_error(f"unable to upgrade connection: container {name} not found in pod {title}")
+        if dig(status or {}, "state", "running") is None:
+            text = "error attaching to container: container is in CONTAINER_EXITED state"
+            raise internal_error(text)
+        key = key_of(pod)
+        return PodAttachment(self._runtime, container_id, changed=lambda: self._changed(key))
 
     def exec(self, pod: JSONObject, container: str, argv: Sequence[str], streams: Streams) -> int:
         """Run a command in a container; its exit code. Raises StatusError, ExecError."""

@@ -76,7 +76,7 @@ class _Emitter:
             else:
                 self._out.append(f"{separator}[]")
         elif isinstance(value, str):
-            self._out.append(separator + self._string(value, indent, column))
+            self._out.append(separator + self._string(value, max(indent, 0), column))
         else:
             self._out.append(separator + _word(value))
 

@@ -252,6 +252,15 @@ def test_a_pod_runs_no_longer_than_its_deadline(node: Node) -> None:
     assert pod["status"]["message"] == "Pod was active on the node longer than the specified deadline"
 
 
+def test_a_new_image_starts_at_once_however_often_it_changes(node: Node) -> None:
+    node.run(image="nginx:1.25")
+    for count, image in enumerate(("nginx:1.26", "nginx:1.27", "nginx:1.28"), 1):
+        change = {"spec": {"containers": [{"name": "c", "image": image}]}}
+        node.client.patch(PODS, "p", change, "application/strategic-merge-patch+json", "default")
+        pod = node.after(0)
+        assert (container(pod)["restartCount"], container(pod)["ready"]) == (count, True)
+
+
 def test_another_image_restarts_the_container(node: Node) -> None:
     node.run(image="nginx:1.26")
     change = {"spec": {"containers": [{"name": "c", "image": "nginx:1.27"}]}}

@@ -134,9 +134,14 @@ BINARY = st.builds(Quantity, st.integers(-(2**50), 2**50), st.just(0), st.just(B
 @settings(max_examples=150)
 @given(AMOUNTS | BINARY)
 def test_what_is_written_reads_as_the_same_amount(quantity: Quantity) -> None:
-    text = str(quantity)
-    assert Quantity.parse(text) == quantity
-    assert canonical(text) == text
+    assert Quantity.parse(str(quantity)) == quantity
+
+
+@settings(max_examples=150)
+@given(AMOUNTS)
+def test_what_is_written_is_canonical(quantity: Quantity) -> None:
+    # Not so of a binary amount: 5000 is written without a suffix, and read again it is 5k.
+    assert canonical(str(quantity)) == str(quantity)
 
 
 @settings(max_examples=100)
