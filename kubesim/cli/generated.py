@@ -57,6 +57,19 @@ def set_last_applied(obj: JSONObject) -> None:
     meta["annotations"] = dict(meta.get("annotations") or {}, **{LAST_APPLIED: text})
 
 
+def _set_typed_last_applied(obj: JSONObject) -> None:
+    """As `set_last_applied`, of an object that kubectl holds in a typed struct: fields in the struct's order."""
+    from kubesim.cli.structorder import in_struct_order
+    from kubesim.util.gotext import to_json
+
+    meta = obj.setdefault("metadata", {})
+    kept = {k: v for k, v in (meta.get("annotations") or {}).items() if k != LAST_APPLIED}
+    bare = dict(obj, metadata={k: v for k, v in meta.items() if k != "annotations"})
+    if kept:
+        bare["metadata"]["annotations"] = kept
+    meta["annotations"] = {**kept, LAST_APPLIED: to_json(in_struct_order(bare), sort_keys=False) + "\n"}
+
+
 def metadata(
     name: str, *, labels: dict[str, str] | None = None, annotations: dict[str, str] | None = None
 ) -> JSONObject:
@@ -91,7 +104,7 @@ def submit(context: Context, obj: JSONObject, options: WriteOptions, *, failure:
             obj["metadata"]["namespace"] = info.namespace
         return info
     if context.flags.has("save-config") and context.flags.is_set("save-config"):
-        set_last_applied(obj)
+        _set_typed_last_applied(obj)
     path = info.collection_path
     body = deep_copy(obj)
     if info.mapping.namespaced and context.session.explicit_namespace:

@@ -56,6 +56,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         (
             ("describe", "describe", "Show details of a resource or a group of resources"),
             ("logs", "logs", "Print the log of a container"),
+            ("attach", "attach", "Attach to a process that runs in a container"),
             ("exec", "exec", "Run a command in a container"),
             ("auth", "auth", "Look into authorization"),
             ("events", "events", "List events"),

@@ -88,6 +88,13 @@ def choose_container(context: Context, pod: JSONObject, name: str, *, quiet: boo
     return str(containers[0])
 
 
+def find_container(pod: JSONObject, name: str) -> JSONObject | None:
+    """A container of whatever kind by its name."""
+    spec = pod.get("spec") or {}
+    kinds = ("containers", "initContainers", "ephemeralContainers")
+    return next((c for kind in kinds for c in spec.get(kind) or [] if c.get("name") == name), None)
+
+
 def container_names(pod: JSONObject) -> list[str]:
     """All containers, of every kind."""
     spec = pod.get("spec") or {}

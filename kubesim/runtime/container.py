@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kubesim.runtime.application import Listener
+from kubesim.runtime.attachment import AttachedInput, AttachedOutput, Attachment, AwaitedInput, Ended
 from kubesim.runtime.filesystem import (
     DIRECTORY,
     FILE,
@@ -66,7 +67,9 @@ __all__ = [
 NetworkFactory = Callable[[ContainerSpec], NetworkView]
 
 MAIN_STEPS = 100_000
-CATCH_UP_TURNS = 500  # wake-ups of one process that are played one by one; of more only the last are
+CATCH_UP_TURNS = (
+    6  # of a loop that was not watched for long only the last turns, of 64 sleeps each, are played
+)
 MESSAGE_LIMIT = 4096  # pkg/kubelet/kuberuntime: MaxContainerTerminationMessageLength
 
 
@@ -82,7 +85,12 @@ class _Container:
         self.argv: list[str] = []
         self.frames: list[Any] | None = None
         self.until: float | None = None
+        self.ending: int | None = None
+        """The exit code with which it ends at `until`: its process has run ahead of the clock."""
         self.endless = False
+        self.awaits_input = False
+        self.input_closed = False
+        self.unread = b""  # what an attachment sent and the process has not taken
         self.cwd = machine.workdir
         self.env = dict(machine.env)
         self.dirty = True
@@ -216,6 +224,116 @@ class ContainerRuntime:
             self.advance(container_id)
         return container.machine.listeners() if container.state.running else []
 
+    # Attaching
+
+    def awaits_input(self, container_id: str) -> bool:
+        """Whether its main process waits for input, which an attachment can give. Raises NotRunning."""
+        return self._running(container_id).awaits_input
+
+    def attach(
+        self, container_id: str, streams: Streams, *, wait: Callable[[float], None] | None = None
+    ) -> None:
+        """Run on a main process that waits for input, on these streams; returns when it has ended, waits for
+        something else, or waits again with nobody to give it input.
+
+        `wait` lets time pass where the process sleeps. Raises NotRunning, and KeyboardInterrupt where the attaching
+        side, not being a terminal, was interrupted.
+        """
+        container = self._running(container_id)
+        if not container.awaits_input:
+            return
+        attachment = Attachment(
+            streams,
+            once=container.spec.stdin_once,
+            before_reading=lambda: self._before_reading(container),
+        )
+        process, stdin = self._attached(container, attachment, wait)
+        code = self._run_attached(container, process)
+        container.input_closed = container.input_closed or attachment.closed
+        container.unread = stdin.unread
+        if self.has_ended(container_id):
+            self._loaded.pop(container_id, None)
+        elif code is None:
+            self._keep(container)
+        else:
+            self._finish(container, code, self._now())
+        if attachment.gone:
+            raise KeyboardInterrupt
+
+    def interrupt(self, container_id: str) -> None:
+        """Ctrl-C at the container's terminal: a main process that handles it ends. Raises NotRunning."""
+        container = self._running(container_id)
+        container.machine.kill(1, 2)
+        self._after_execution(container)
+
+    def has_ended(self, container_id: str) -> bool:
+        """Whether a container has ended or is gone, whichever process saw to it."""
+        text = self._store.get(f"runtime/{container_id}/container")
+        loaded = self._loaded.get(container_id)
+        if text is None or (loaded is not None and not loaded.state.running):
+            return True
+        return not decode(text)["state"]["running"]
+
+    def refresh(self, container_id: str) -> None:
+        """Look at a container anew: another process may have run it on."""
+        container = self._loaded.get(container_id)
+        if container is not None and not container.dirty and not container.journal.dirty:
+            del self._loaded[container_id]
+
+    def _before_reading(self, container: _Container) -> None:
+        """Others see what has been done so far; what they did may be the end of it."""
+        if self.has_ended(container.spec.id):
+            raise Ended
+        self._keep(container)
+
+    def _attached(
+        self, container: _Container, attachment: Attachment, wait: Callable[[float], None] | None
+    ) -> tuple[Process, AttachedInput]:
+        """The main process, where it waited, on the streams of an attachment."""
+        machine, streams, tty = container.machine, attachment.streams, container.spec.tty
+        timeline = Timeline(self._now, suspendable=True)
+        timeline.wait = attachment.waiting(wait, timeline)
+        out_log, err_log = self._streams(container, timeline)
+        out = AttachedOutput(out_log, attachment, streams.stdout)
+        err = out if tty else AttachedOutput(err_log, attachment, streams.stderr)
+        stdin = AttachedInput(attachment, out.show if tty else None, container.unread)
+        entry = machine.processes[1]
+        process = machine.process(
+            list(entry.argv),
+            stdin=stdin,
+            out=out,
+            err=err,
+            pid=1,
+            timeline=timeline,
+            interactive=tty,
+            interrupted=streams.interrupted,
+        )
+        if entry.env:
+            process.env = dict(entry.env)
+        process.cwd = container.cwd
+        process.resume = container.frames
+        return process, stdin
+
+    def _run_attached(self, container: _Container, process: Process) -> int | None:
+        """The exit code; None where the process has not ended."""
+        try:
+            return container.machine.run(process)
+        except Suspended as pause:
+            self._suspend(container, pause)
+        except Ended:
+            pass
+        except Stopped as stop:
+            process.error(f"{process.name}: {stop.text}")
+            return stop.code
+        except (Interrupted, KeyboardInterrupt):
+            return 130
+        except RecursionError:
+            process.error(f"{process.name}: stopped: nested too deeply")
+            return 137
+        except OSError as error:
+            return _not_started(process, error)
+        return None
+
     # Commands and logs
 
     def exec(self, container_id: str, argv: Iterable[str], streams: Streams) -> int:
@@ -262,6 +380,10 @@ class ContainerRuntime:
         start = since.timestamp() if since is not None else None
         return list(container.journal.lines(until=self._now(), since=start))
 
+    def unfinished(self, container_id: str) -> str:
+        """What the log's last line has so far, without a newline: a prompt."""
+        return "".join(str(text) for _, _, text in self._get(container_id).journal.unfinished)
+
     def machine(self, container_id: str) -> Machine:
         """The machine that a running container is, for the network and for tracing. Raises NotRunning."""
         return self._running(container_id).machine
@@ -283,7 +405,11 @@ class ContainerRuntime:
             "argv": container.argv,
             "frames": container.frames,
             "until": container.until,
+            "ending": container.ending,
             "endless": container.endless,
+            "awaits_input": container.awaits_input,
+            "input_closed": container.input_closed,
+            "unread": container.unread.decode("utf-8", "surrogateescape"),
             "processes": [entry.dump() for entry in machine.processes.values()],
             "pid": machine.last_pid,
             "waiting_for": machine.waiting_for,
@@ -331,7 +457,11 @@ class ContainerRuntime:
         container.argv = record["argv"]
         container.frames = record["frames"]
         container.until = record["until"]
+        container.ending = record["ending"]
         container.endless = record["endless"]
+        container.awaits_input = record.get("awaits_input", False)
+        container.input_closed = record.get("input_closed", False)
+        container.unread = record.get("unread", "").encode("utf-8", "surrogateescape")
         machine.processes = {row["pid"]: ProcessEntry(**row) for row in record["processes"]}
         machine.last_pid = record["pid"]
         machine.waiting_for = record["waiting_for"]
@@ -448,8 +578,12 @@ class ContainerRuntime:
     ) -> Process:
         timeline = Timeline(clock, at=at, suspendable=True)
         out, err = self._streams(container, timeline) if entry.logs else (Null(), Null())
+        is_main, spec = entry.pid == 1, container.spec
+        waits = is_main and (spec.stdin or spec.tty) and not container.input_closed
         process = container.machine.process(
             list(entry.argv),
+            stdin=AwaitedInput() if waits else None,
+            interactive=is_main and spec.tty,
             out=out,
             err=err,
             pid=entry.pid,
@@ -474,26 +608,34 @@ class ContainerRuntime:
         entry = machine.processes[1]
         process = self._process(container, at, clock or self._now, entry)
         process.resume = resume
-        container.frames, container.until = None, None
+        container.frames, container.until, container.awaits_input = None, None, False
         try:
             code = machine.run(process)
         except Suspended as wait:
-            entry.argv = wait.frames[0]
-            container.frames = wait.frames[1:]
-            container.until = wait.until
-            container.endless = wait.endless
-            machine.waiting_for = wait.pid if wait.until is None and wait.pid != 1 else None
+            self._suspend(container, wait)
             return
         except Stopped as stop:
             if stop.code == 137:  # it computes for ever: so it does, without costing anything
                 container.frames, container.until, container.endless = [], None, True
                 return
-            process.error(stop.text)
+            process.error(f"{process.name}: {stop.text}")
             code = stop.code
         except OSError as error:
-            process.error(f"exec {process.argv[0]}: {error.strerror.lower()}")
-            code = 126 if error.errno == errno.EACCES else 127
-        self._finish(container, code, process.timeline.now())
+            code = _not_started(process, error)
+        end = process.timeline.now()
+        if process.timeline.ahead:
+            container.until, container.ending, container.endless = end, code, False
+            return
+        self._finish(container, code, end)
+
+    def _suspend(self, container: _Container, wait: Suspended) -> None:
+        """Keep where the main process stands."""
+        container.machine.processes[1].argv = wait.frames[0]
+        container.frames = wait.frames[1:]
+        container.until = wait.until
+        container.endless = wait.endless
+        container.awaits_input = wait.for_input and wait.until is None
+        container.machine.waiting_for = wait.pid if wait.until is None and wait.pid != 1 else None
 
     def _run_background(self, container: _Container, entry: ProcessEntry) -> None:
         machine = container.machine
@@ -521,9 +663,11 @@ class ContainerRuntime:
             pid, at = due
             start, turns = began.get(pid, (at, 0))
             began[pid] = (start, turns + 1)
-            if turns == 50 and at > start:
+            if turns == 2 and at > start:
                 at = self._jump(container, pid, at, (at - start) / turns, now)
-            if pid == 1:
+            if pid == 1 and container.ending is not None:
+                self._finish(container, container.ending, at)
+            elif pid == 1:
                 self._run_main(container, at, resume=container.frames)
             else:
                 self._run_background(container, container.machine.processes[pid])
@@ -541,12 +685,12 @@ class ContainerRuntime:
             found = (1, container.until)
         for entry in machine.processes.values():
             if entry.frames is not None and entry.until is not None and entry.until <= now:
-                if found is None or entry.until < found[1]:
+                if found is None or entry.until <= found[1]:
                     found = (entry.pid, entry.until)
         return found
 
     def _jump(self, container: _Container, pid: int, at: float, period: float, now: float) -> float:
-        """Skip turns of a loop that nobody watched for long; only the last ones are played."""
+        """Skip turns of a loop that nobody watched for long."""
         behind = (now - at) / period
         if behind <= CATCH_UP_TURNS:
             return at
@@ -591,7 +735,7 @@ class ContainerRuntime:
         entry = machine.processes[1]
         number = _signal_number(machine.image.stop_signal)
         if entry.service is not None and number in entry.exit_on:
-            return 0, now
+            return int(entry.service.get("exit_code", 0)), now
         if (
             number in entry.exit_on
             and container.frames is not None
@@ -608,7 +752,7 @@ class ContainerRuntime:
 
     def _finish(self, container: _Container, code: int, at: float) -> None:
         container.journal.finish()
-        container.frames, container.until = None, None
+        container.frames, container.until, container.awaits_input = None, None, False
         container.machine.processes.clear()
         container.machine.listening_changed()
         message = self._termination_message(container)
@@ -687,6 +831,12 @@ def _exec_problem(machine: Machine, name: str) -> str:
     if node.kind == DIRECTORY:
         return f'exec: "{name}": is a directory'
     return f'exec: "{name}": permission denied'
+
+
+def _not_started(process: Process, error: OSError) -> int:
+    """The exit code of a process whose program could not be started."""
+    process.error(f"exec {process.argv[0]}: {(error.strerror or str(error)).lower()}")
+    return 126 if error.errno == errno.EACCES else 127
 
 
 def _command_line(spec: ContainerSpec, image: Image) -> list[str]:

@@ -312,7 +312,7 @@ class Machine:
         if pid == 1:
             # pid_namespaces(7): from inside, process 1 gets only the signals that it handles.
             if signal in entry.exit_on:
-                self.ended = 0 if entry.service else 128 + signal
+                self.ended = int(entry.service.get("exit_code", 0)) if entry.service else 128 + signal
             return True
         self.end(pid, 0 if signal in entry.exit_on and entry.service else 128 + signal)
         return True

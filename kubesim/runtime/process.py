@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kubesim.runtime.machine import Machine
 
 PIPE_CAPACITY = 8 * 1024 * 1024
+SLEEPS_IN_ONE_GO = 64  # then a process that has much to catch up with is looked at anew
 CAPTURE_CAPACITY = 16 * 1024 * 1024
 
 
@@ -103,6 +104,7 @@ class Timeline:
         self._clock = clock
         self._at = at
         self._skipped = 0.0
+        self._sleeps = 0
         self.wait = wait
         self.suspendable = suspendable
 
@@ -120,9 +122,21 @@ class Timeline:
         if self.wait is not None:
             self.wait(seconds)
             return
-        if self.suspendable and self._at is not None and self._at + seconds > self._clock():
-            raise Suspended(self._at + seconds)
+        if self.suspendable and self._at is not None:
+            self._sleeps += 1
+            if self._at + seconds > self._clock() or self._sleeps >= SLEEPS_IN_ONE_GO:
+                raise Suspended(self._at + seconds)
         self.pass_by(seconds)
+
+    @property
+    def ahead(self) -> bool:
+        """Whether a process that can be suspended has run past the clock."""
+        return self.suspendable and self._at is not None and self._at > self._clock()
+
+    def join(self, other: Timeline) -> None:
+        """Take over the time of a detached part that has ended."""
+        if self._at is not None and other is not self:
+            self._at = max(self._at, other.now())
 
     def detached(self) -> Timeline:
         """The time of a part that cannot be suspended (one side of a pipe): it runs ahead instead."""
@@ -195,9 +209,8 @@ class CallReader:
         return bool(data)
 
     def read(self, size: int = -1) -> bytes:
-        while (size < 0 or len(self._buffer) < size) and self._more():
-            if size > 0 and self._buffer:
-                break
+        while (size < 0 or not self._buffer) and self._more():
+            pass
         end = len(self._buffer) if size < 0 else size
         found, self._buffer = self._buffer[:end], self._buffer[end:]
         return found

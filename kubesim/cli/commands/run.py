@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 from kubesim.apimachinery.errors import StatusError
+from kubesim.cli.builder import Info, filename_flags
 from kubesim.cli.command import Command, Context
+from kubesim.cli.commands.delete import DELETE_FLAGS, PROPAGATION
 from kubesim.cli.errors import CLIError
 from kubesim.cli.flags import Flag, boolean
 from kubesim.cli.generated import (
@@ -19,7 +22,9 @@ from kubesim.cli.generated import (
     submit,
     with_overrides,
 )
+from kubesim.cli.generators.common import check_output
 from kubesim.cli.options import DRY_RUN_FLAG, PRINT_FLAGS, WriteOptions, field_manager_flag, print_result
+from kubesim.cli.structorder import in_struct_order
 from kubesim.util.jsontypes import JSONObject
 
 # distribution/reference: ReferenceRegexp, without the bounds on lengths.
@@ -37,27 +42,36 @@ PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 def run(context: Context) -> int:
     """Make the Pod, then the Service; a Service that fails does not take the Pod away."""
     options = WriteOptions.of(context)
+    check_output(context)
     _check(context, options)
     name = context.args[0]
     pod = with_overrides(context, pod_manifest(context, name))
-    made = submit(context, pod, options)
+    made = [_made(context, pod, options)]
     failures: list[StatusError] = []
     if context.flags.is_set("expose"):
         try:
-            service = submit(context, service_manifest(context, name), options)
+            service = _made(context, service_manifest(context, name), options)
             print_result(context, service, "created", options)
             if context.flags.text("output") == "yaml":
                 context.out("---")
+            made.append(service)
         except StatusError as error:
             failures.append(error)
     if _attached(context):
         from kubesim.cli.attaching import attach_created
 
-        return attach_created(context, made)
-    print_result(context, made, "created", options)
+        return attach_created(context, made, restart_policy=context.flags.text("restart") or "OnFailure")
+    print_result(context, made[0], "created", options)
     if failures:
         raise failures[0]
     return 0
+
+
+def _made(context: Context, obj: JSONObject, options: WriteOptions) -> Info:
+    """What the server, or the client alone, made of an object, as a typed client holds it."""
+    info = submit(context, in_struct_order(obj), options)
+    info.object = in_struct_order(info.object or {})
+    return info
 
 
 def _attached(context: Context) -> bool:
@@ -88,6 +102,11 @@ def _check(context: Context, options: WriteOptions) -> None:
     if _attached(context) and options.dry_run != "none":
         raise context.usage_error(
             "--dry-run=[server|client] can't be used with attached containers options (--attach, --stdin, or --tty)"
+        )
+    if flags.text("cascade") not in PROPAGATION:
+        raise CLIError(
+            f"invalid cascade value ({flags.text('cascade')}). "
+            'Must be "background", "foreground", or "orphan".'
         )
     if flags.text("image-pull-policy") not in ("", *PULL_POLICIES):
         raise context.usage_error(f"invalid image pull policy: {flags.text('image-pull-policy')}")
@@ -123,7 +142,7 @@ def pod_manifest(context: Context, name: str) -> JSONObject:
         "spec": {
             "containers": [container],
             "dnsPolicy": "ClusterFirst",
-            "restartPolicy": flags.text("restart") or "Always",
+            "restartPolicy": flags.text("restart") or ("OnFailure" if flags.is_set("stdin") else "Always"),
         },
         "status": {},
     }
@@ -200,6 +219,8 @@ kubesim run -it --rm box --image=busybox --restart=Never -- sh""",
         boolean("tty", "Give the container a terminal.", "t"),
         DRY_RUN_FLAG,
         SAVE_CONFIG_FLAG,
+        *(replace(flag, default=False) if flag.name == "wait" else flag for flag in DELETE_FLAGS),
+        *filename_flags("of what --rm is to delete; accepted for compatibility."),
         field_manager_flag("kubectl-run"),
         *OVERRIDE_FLAGS,
         *PRINT_FLAGS,

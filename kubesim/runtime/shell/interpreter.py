@@ -117,6 +117,7 @@ class Shell:
         self._quiet = 0
         self._resume: list[Any] | None = None
         self._substitution_status: int | None = None
+        self._last: Simple | None = None
         self._started = process.timeline.now()
         self.variables.setdefault("IFS", DEFAULT_IFS)
         self._set_directory(process.cwd)
@@ -220,9 +221,6 @@ class Shell:
             self.exported.add(name)
 
     def unset(self, name: str) -> None:
-        if name in self.readonly:
-            self.complain(self.flavour.read_only(name))
-            raise ExpansionFailed(1 if self.flavour.bash else 2)
         self.variables.pop(name, None)
         self.exported.discard(name)
 
@@ -268,8 +266,14 @@ class Shell:
 
     # Running texts
 
-    def run_source(self, text: str, *, line: int = 1, resume: list[Any] | None = None) -> int:
-        """Run a text line by line. A syntax error ends it with status 2."""
+    def run_source(
+        self, text: str, *, line: int = 1, resume: list[Any] | None = None, exits: bool = False
+    ) -> int:
+        """Run a text line by line. A syntax error ends it with status 2.
+
+        With `exits` the shell ends with the text: a program in the last place takes over its process, as in dash and
+        bash, so that `sh -c "…; nginx -g 'daemon off;'"` leaves nginx as process 1.
+        """
         parser = Parser(text, bash=self.flavour.bash, line=line)
         if resume is not None:
             parser.position, parser.line_number = resume.pop(0)
@@ -280,7 +284,7 @@ class Shell:
                 node = parser.line()
             except SyntaxProblem as problem:
                 self._say_syntax(problem)
-                self.status = self.flavour.syntax_status
+                self.status = self.flavour.syntax_exit(problem)
                 if self.origin.mode == "interactive":
                     return self.status
                 raise Exit(self.status) from None
@@ -288,6 +292,8 @@ class Shell:
                 return self.status
             if "n" in self.options:
                 continue
+            if exits and not parser.source[parser.position :].strip():
+                self._last = _last_command(node)
             try:
                 self.sequence(node)
             except ExpansionFailed as failed:
@@ -308,11 +314,14 @@ class Shell:
         """Run a whole script, with what `trap … EXIT` asks for at its end."""
         try:
             try:
-                self.run_source(text, resume=resume)
+                exits = self.origin.mode == "command" and self.flavour.name != "busybox"
+                self.run_source(text, resume=resume, exits=exits)
                 status = self.status
             except Exit as end:
                 status = end.status
-            except (Return, LoopControl):
+            except Return as back:
+                status = back.status
+            except LoopControl:
                 status = self.status
         except BrokenPipe:
             return 141
@@ -405,12 +414,9 @@ class Shell:
             finally:
                 self._quiet -= node.negate
             return int(status == 0) if node.negate else status
-        if self._resume is not None and self._resume[:1] != [_AT_INPUT]:
-            self._resume = None
-            status = self.machine.take_woken()
-        else:
-            self._resume = None
-            status = self._pipe(node)
+        frames, self._resume = self._resume, None
+        waited = frames is not None and frames != [_AT_INPUT]
+        status = self.machine.take_woken() if waited else self._pipe(node)
         return int(status == 0) if node.negate else status
 
     def _pipe(self, node: Pipeline) -> int:
@@ -439,6 +445,7 @@ class Shell:
             except BrokenPipe:
                 statuses.append(141)
             data = BytesReader(bytes(buffer.data))
+        self.process.timeline.join(timeline)
         if waits is not None:
             waits.frames.clear()
             raise waits
@@ -504,7 +511,8 @@ class Shell:
         buffer = Buffer()
         fds = dict(self.fds)
         fds[1] = buffer
-        shell = self.fork(fds, self.process.timeline.detached())
+        timeline = self.process.timeline.detached()
+        shell = self.fork(fds, timeline)
         try:
             self._substitution_status = shell.contained(lambda: shell.sequence(node))
         except Suspended as wait:
@@ -514,7 +522,9 @@ class Shell:
             self._substitution_status = 0
         except BrokenPipe:
             self._substitution_status = 141
-        self.status = self._substitution_status
+        self.process.timeline.join(timeline)
+        if self.flavour.bash:
+            self.status = self._substitution_status
         return bytes(buffer.data)
 
     def _start_job(self, command: Any, text: str) -> None:
@@ -794,9 +804,7 @@ class Shell:
         elif target.isdigit():
             number = int(target[:4])
             if number not in fds:
-                self.complain(
-                    f"{target}: {'Bad file descriptor' if self.flavour.bash else 'bad file descriptor' if self.flavour.name == 'busybox' else 'Bad file descriptor'}"
-                )
+                self.complain(f"{target}: Bad file descriptor")
                 raise RedirectFailed
             fds[fd] = fds[number]
         else:
@@ -811,6 +819,10 @@ class Shell:
         if self._resume is not None:
             return self._resume_simple(node)
         self.budget.step()
+        if self.process.timeline.ahead:
+            wait = Suspended(self.process.timeline.now())
+            wait.frames.append({"again": True})
+            raise wait
         self.line = node.line
         self._substitution_status = None
         argv = self.expand.words(node.words)
@@ -831,7 +843,8 @@ class Shell:
             if node.redirects:
                 self.fds = self.redirected(node.redirects)
             if function is None and builtin is None:
-                return self._external(argv, self._assigned_environment(node.assignments), None)
+                env = self._assigned_environment(node.assignments)
+                return self._external(argv, env, None, last=node is self._last)
             kept = self._assign_for(node.assignments, keep=special)
             try:
                 if function is not None:
@@ -848,22 +861,20 @@ class Shell:
             if special and self.flavour.special_exits and self.origin.mode != "interactive":
                 raise Exit(self.flavour.redirect_status) from None
             return self.flavour.redirect_status
-        except Suspended as wait:
-            if wait.for_input and not wait.frames:
-                wait.frames.append(_AT_INPUT)
-            raise
         finally:
             self.fds = kept_fds
 
     def _trace(self, node: Simple, argv: list[str]) -> None:
         from kubesim.runtime.shell import builtins
 
-        words = [
-            f"{a.name}={builtins.quoted(self.expand.text(a.value)) if self.flavour.name != 'dash' else self.expand.text(a.value)}"
-            for a in node.assignments
-            if not isinstance(a.value, list)
-        ]
-        words += [builtins.quoted(word) for word in argv] if self.flavour.name != "dash" else argv
+        plain = self.flavour.name == "dash"
+        busybox = self.flavour.name == "busybox"
+
+        def shown(word: str) -> str:
+            return word if plain else builtins.quoted(word, busybox=busybox)
+
+        values = [(a.name, self.expand.text(a.value)) for a in node.assignments if not isinstance(a.value, list)]
+        words = [f"{name}={shown(value)}" for name, value in values] + [shown(word) for word in argv]
         self.write(f"{self.get('PS4') or '+ '}{' '.join(words)}\n", 2)
 
     def _assignments_only(self, node: Simple) -> int:
@@ -928,7 +939,7 @@ class Shell:
                 self.exported.discard(name)
 
     def _call(
-        self, function: Function, argv: list[str], resume: tuple[list[str], dict[str, Any]] | None = None
+        self, function: Function, argv: list[str], resume: tuple[list[str], dict[str, Any], dict[str, Any]] | None = None
     ) -> int:
         if self.calls >= MAX_CALLS:
             text = (
@@ -942,13 +953,19 @@ class Shell:
         self.positional = argv[1:] if resume is None else resume[0]
         self.locals.append({} if resume is None else resume[1])
         self.calls += 1
+        if resume is not None:
+            self._drop_locals(resume[2])
         loops, self.loops = self.loops, 0
         try:
             return self.run(function.body)
         except Return as back:
             return back.status
         except Suspended as wait:
-            wait.frames.insert(0, {"call": argv, "positional": self.positional, "locals": self.locals[-1]})
+            frame = self.locals[-1]
+            inside = {name: self.variables.get(name) for name in frame}
+            wait.frames.insert(
+                0, {"call": argv, "positional": self.positional, "locals": frame, "inside": inside}
+            )
             raise
         finally:
             self.loops = loops
@@ -963,7 +980,9 @@ class Shell:
             else:
                 self.variables[name] = value
 
-    def _external(self, argv: list[str], env: dict[str, str], frames: list[Any] | None) -> int:
+    def _external(
+        self, argv: list[str], env: dict[str, str], frames: list[Any] | None, *, last: bool = False
+    ) -> int:
         process = self.process
         fds = self.fds
         child = process.child(
@@ -972,6 +991,11 @@ class Shell:
         child.files = {n: stream for n, stream in fds.items() if n > 2}
         child.resume = frames
         try:
+            if last and not (self.forks or self.calls or self.traps or self.origin.mode == "interactive"):
+                self.machine.load(child)
+                child.argv = argv
+                child.pid, child.parent = process.pid, process.parent
+                raise Replaced(child)
             return self.machine.run(child)
         except OSError as error:
             return self._cannot_run(argv[0], error)
@@ -1003,8 +1027,10 @@ class Shell:
         """Go on in a command that had waited."""
         frames = self._resume or []
         self._resume = None
-        frame = frames.pop(0) if frames else {}
-        if frame == _AT_INPUT:
+        if not frames:  # a built-in that waited for input: it has taken nothing in yet
+            return self._simple(node)
+        frame = frames.pop(0)
+        if "again" in frame:
             return self._simple(node)
         self.line = node.line
         kept_fds = self.fds
@@ -1014,7 +1040,7 @@ class Shell:
             if "call" in frame:
                 function = self.functions[frame["call"][0]]
                 self._resume = frames
-                return self._call(function, frame["call"], (frame["positional"], frame["locals"]))
+                return self._call(function, frame["call"], (frame["positional"], frame["locals"], frame["inside"]))
             if "source" in frame:
                 return self.run_source(frame["source"], resume=frames)
             if "wait" in frame:
@@ -1092,9 +1118,24 @@ _RUN: dict[type, Callable[[Shell, Any], int]] = {
 }
 
 _AT_INPUT = {"input": True}
-"""The frame of a command that waited for input before it had done anything: it begins again."""
+"""The frame of a pipeline whose first part waits for input: it begins again."""
 
 _ENDING = frozenset(("break", "exit", "return", "exec", "kill", "eval", ".", "source"))
+
+
+def _last_command(node: Any) -> Simple | None:
+    """The simple command that is the last to run below a node, whatever happens before it."""
+    while True:
+        if isinstance(node, Simple):
+            return node
+        if isinstance(node, AndOr):
+            node = node.rest[-1][1]
+        elif isinstance(node, Sequence) and node.items and node.items[-1][1] is None:
+            node = node.items[-1][0]
+        elif isinstance(node, Group):
+            node = node.body
+        else:
+            return None
 
 
 def _never_ends(node: While, options: set[str]) -> bool:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
-from kubesim.runtime.process import Budget, Interrupted, Process, Stopped, Suspended
+from kubesim.runtime.process import (
+    BrokenPipe,
+    Budget,
+    BytesReader,
+    Interrupted,
+    Process,
+    Stopped,
+    Suspended,
+)
 from kubesim.runtime.shell.expansion import ExpansionFailed
 from kubesim.runtime.shell.flavours import Flavour, Origin, flavour
 from kubesim.runtime.shell.interpreter import Exit, LoopControl, Return, Shell
@@ -71,10 +80,7 @@ def _start(process: Process, kind: Flavour, args: list[str], options: set[str], 
             return _no_script(process, kind, arg0, args[0], error)
         shell = Shell(process, kind, Origin(args[0], "script"), args[1:])
         return _execute(shell, options, text, resume)
-    if process.interactive:
-        return interactive(process, kind)
-    shell = Shell(process, kind, Origin(arg0, "stdin"), [])
-    return _execute(shell, options, process.read_text() if resume is None else "", resume)
+    return Session(process, kind, options).run()
 
 
 def _no_script(process: Process, kind: Flavour, arg0: str, name: str, error: OSError) -> int:
@@ -87,7 +93,7 @@ def _no_script(process: Process, kind: Flavour, arg0: str, name: str, error: OSE
         process.error(
             f"{arg0}: 0: cannot open {name}: {'No such file' if error.errno == 2 else error.strerror}"
         )
-    return 127 if kind.name == "busybox" else 2
+    return 2
 
 
 def _execute(shell: Shell, options: set[str], text: str, resume: list[Any] | None) -> int:
@@ -152,65 +158,145 @@ def prompt(shell: Shell, name: str) -> str:
     return text
 
 
-def interactive(process: Process, kind: Flavour) -> int:
-    """A session: prompt, read, run, line by line. Ctrl-C ends the line, Ctrl-D the session."""
-    name = process.argv[0]
-    shell = Shell(process, kind, Origin(name, "interactive"), [])
-    shell.aliases = {"ls": "ls --color=auto"} if kind.bash and process.machine.image.os == "ubuntu" else {}
-    while True:
+class Session:
+    """A shell that reads its commands from standard input, one by one: at a terminal with prompts, else without.
+
+    Where its input waits for somebody to attach, it is kept as what it is between two lines, or within one.
+    """
+
+    def __init__(self, process: Process, kind: Flavour, options: set[str]) -> None:
+        self._process = process
+        self._at_terminal = process.interactive
+        mode = "interactive" if self._at_terminal else "stdin"
+        self._shell = shell = Shell(process, kind, Origin(process.argv[0], mode), [])
+        shell.options |= options
+        if self._at_terminal:
+            shell.aliases = (
+                {"ls": "ls --color=auto"} if kind.bash and process.machine.image.os == "ubuntu" else {}
+            )
+        self._begun = ""  # the lines of a command that is not complete
+        self._prompted = False
+        self._running: str | None = None
+        self._frames: list[Any] | None = None
+        self._line = 1
+        if process.resume:
+            self._restore(process.resume)
+
+    def _restore(self, resume: list[Any]) -> None:
+        first, *frames = resume
+        self._shell.restore(first["state"])
+        self._begun, self._line = first["begun"], first["line"]
+        self._running = first["running"]
+        if self._running is not None:
+            self._frames = frames
+        else:
+            self._prompted = True
+        if first["rest"] is not None:
+            self._shell.fds[0] = self._process.stdin = BytesReader(
+                first["rest"].encode("utf-8", "surrogateescape")
+            )
+
+    def _frame(self, wait: Suspended) -> dict[str, Any]:
+        """What is kept; of input that is all there, also what has not been read."""
+        rest = self._process.stdin.read() if isinstance(self._process.stdin, BytesReader) else None
+        return {
+            "state": self._shell.snapshot(),
+            "begun": self._begun,
+            "line": self._line,
+            "running": self._running,
+            "rest": rest.decode("utf-8", "surrogateescape") if rest is not None else None,
+        }
+
+    def run(self) -> int:
+        """The exit code. Raises Suspended."""
+        shell = self._shell
         try:
-            text = _read_command(shell)
-        except (KeyboardInterrupt, Interrupted):
-            shell.write("\n", 2)
-            shell.status = 130
-            continue
-        if text is None:
-            if kind.bash:
-                shell.write("exit\n", 2)
-            elif kind.name == "dash":
-                shell.write("\n", 2)
-            return shell.finish(shell.status)
-        try:
-            _run_line(shell, text)
+            while True:
+                if self._running is None and not self._next():
+                    return self._at_end()
+                frames, self._frames = self._frames, None
+                self._run_line(self._running or "", frames)
+                self._line += (self._running or "").count("\n")
+                self._running = None
         except Exit as end:
             return shell.finish(end.status)
+        except BrokenPipe:
+            return 141
+        except Suspended as wait:
+            wait.frames.insert(0, self._frame(wait))
+            raise
 
+    def _at_end(self) -> int:
+        shell = self._shell
+        if self._at_terminal:
+            shell.write({"bash": "exit\n", "dash": "\n"}.get(shell.flavour.name, ""), 2)
+        return shell.finish(shell.status)
 
-def _read_command(shell: Shell) -> str | None:
-    """One complete command, over several lines where it needs them; None at the end of the input."""
-    text = ""
-    while True:
-        shell.write(prompt(shell, "PS2" if text else "PS1"), 2)
-        line = shell.fds[0].readline()
-        if not line:
-            return text or None
-        text += line.decode("utf-8", "surrogateescape").replace("\r\n", "\n").replace("\r", "\n")
-        try:
-            Parser(text, bash=shell.flavour.bash).whole()
-        except SyntaxProblem as problem:
-            if problem.incomplete:
+    def _next(self) -> bool:
+        """Read one complete command, over several lines where it needs them; False at the end of the input.
+
+        Ctrl-C drops what has been typed of it.
+        """
+        while True:
+            try:
+                text = self._read()
+            except (KeyboardInterrupt, Interrupted):
+                if not self._at_terminal:
+                    raise
+                self._interrupted()
+                self._begun, self._prompted = "", False
                 continue
-        return text
+            self._begun = ""
+            if text is None:
+                return False
+            self._running = text
+            return True
 
+    def _read(self) -> str | None:
+        shell = self._shell
+        while True:
+            if self._at_terminal and not self._prompted:
+                shell.write(prompt(shell, "PS2" if self._begun else "PS1"), 2)
+                self._prompted = True
+            line = shell.fds[0].readline()
+            self._prompted = False
+            if not line:
+                return self._begun or None
+            self._begun += line.decode("utf-8", "surrogateescape").replace("\r\n", "\n").replace("\r", "\n")
+            try:
+                Parser(self._begun, bash=shell.flavour.bash).whole()
+            except SyntaxProblem as problem:
+                if problem.incomplete:
+                    continue
+            return self._begun
 
-def _run_line(shell: Shell, text: str) -> None:
-    """Run one command line with a budget of its own."""
-    fresh = Budget()
-    shell.budget.steps, shell.budget.output = fresh.steps, fresh.output
-    try:
-        shell.run_source(text)
-    except ExpansionFailed as failed:
-        shell.status = failed.status
-    except (Return, LoopControl):
-        pass
-    except (KeyboardInterrupt, Interrupted):
-        shell.write("\n", 2)
-        shell.status = 130
-    except Stopped as stop:
-        shell.write(f"{shell.origin.name}: {stop.text}\n", 2)
-        shell.status = stop.code
-    except RecursionError:
-        shell.write(f"{shell.origin.name}: stopped: nested too deeply\n", 2)
-        shell.status = 2
-    except Suspended:
-        shell.status = 0
+    def _interrupted(self) -> None:
+        self._shell.write("\n", 2)
+        self._shell.status = 130
+
+    def _run_line(self, text: str, frames: list[Any] | None) -> None:
+        shell = self._shell
+        if not self._at_terminal:
+            with suppress(Return, LoopControl):
+                shell.run_source(text, line=self._line, resume=frames)
+            return
+        fresh = Budget()  # each line of a session has its own
+        shell.budget.steps, shell.budget.output = fresh.steps, fresh.output
+        try:
+            shell.run_source(text, resume=frames)
+        except ExpansionFailed as failed:
+            shell.status = failed.status
+        except (Return, LoopControl):
+            pass
+        except (KeyboardInterrupt, Interrupted):
+            self._interrupted()
+        except Stopped as stop:
+            shell.write(f"{shell.origin.name}: {stop.text}\n", 2)
+            shell.status = stop.code
+        except RecursionError:
+            shell.write(f"{shell.origin.name}: stopped: nested too deeply\n", 2)
+            shell.status = 2
+        except Suspended as wait:
+            if wait.for_input:
+                raise
+            shell.status = 0  # a server: it serves on behind the session
