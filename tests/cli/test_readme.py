@@ -1,0 +1,42 @@
+"""The README keeps its promises: its sessions go as printed, its script runs, its links lead somewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.cli import PROJECT
+
+README = PROJECT / "README.md"
+PAGES = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md")])
+LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
+
+
+def _on_path() -> dict[str, str]:
+    return {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "LANG": "C.UTF-8"}
+
+
+def test_sessions_go_as_printed_to_the_byte(tmp_path: Path) -> None:
+    page = Path(shutil.copy(README, tmp_path))
+    subprocess.run([sys.executable, PROJECT / "tools" / "capture.py", page], check=True)
+    assert page.read_text() == README.read_text(), "the sessions in README.md go otherwise now: run make docs"
+
+
+def test_script_for_ci_runs(tmp_path: Path) -> None:
+    (script,) = re.findall(r"^```bash\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+    env = _on_path() | {"HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
+    done = subprocess.run(["bash", "-c", script], cwd=PROJECT, env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("nothing left to apply\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = [target for target in LINK.findall(page.read_text()) if "://" not in target]
+    assert [target for target in targets if not (page.parent / target).exists()] == []
