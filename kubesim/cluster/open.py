@@ -103,6 +103,14 @@ def parse_config(
         frozen_at=_frozen_at(clock),
     )
     config.validate()
+    # Only asked of a new cluster: reading which versions there are costs what a cold command must not pay.
+    from kubesim.apimachinery.schema.tables import available_versions
+
+    versions = available_versions()
+    if config.kubernetes_version not in versions:
+        raise ConfigError(
+            f'there is no Kubernetes version "{config.kubernetes_version}"; there are {versions[0]} to {versions[-1]}'
+        )
     return config
 
 

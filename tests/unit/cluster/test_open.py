@@ -1,0 +1,52 @@
+"""What `sim create` is told, as a configuration."""
+
+from __future__ import annotations
+
+import pytest
+
+from kubesim.cluster.config import ClusterConfig, ConfigError
+from kubesim.cluster.open import parse_config
+
+GIVEN = {
+    "name": "a",
+    "nodes": 2,
+    "kubernetes_version": "1.32",
+    "service_cidr": "10.96.0.0/12",
+    "pod_cidr": "10.244.0.0/16",
+    "node_port_range": "30000-32767",
+    "seed": "",
+    "clock": "system",
+}
+
+
+def _parsed(**given: object) -> ClusterConfig:
+    return parse_config(**(GIVEN | given))  # type: ignore[arg-type]
+
+
+def test_defaults_of_the_command_are_those_of_the_configuration() -> None:
+    assert _parsed() == ClusterConfig(name="a")
+
+
+def test_a_version_may_begin_with_v() -> None:
+    assert _parsed(kubernetes_version="v1.30").kubernetes_version == "1.30"
+
+
+def test_two_service_ranges_are_separated_by_a_comma() -> None:
+    found = _parsed(service_cidr="10.96.0.0/12, fd00:10:96::/112")
+    assert found.service_cidrs == ("10.96.0.0/12", "fd00:10:96::/112")
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"kubernetes_version": "1.38"}, 'there is no Kubernetes version "1.38"; there are 1.25 to 1.37'),
+        ({"kubernetes_version": "newest"}, 'the Kubernetes version must be like 1.32: "newest"'),
+        ({"node_port_range": "30000"}, 'the node port range must be like 30000-32767: "30000"'),
+        ({"clock": "noon"}, 'the clock is "system" or a time such as 2026-01-01T00:00:00Z: "noon"'),
+    ],
+    ids=["version of the future", "version in words", "one node port", "clock in words"],
+)
+def test_what_cannot_be_is_refused_in_words(given: dict[str, str], text: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        _parsed(**given)
+    assert str(error.value) == text
