@@ -23,12 +23,13 @@ from kubesim.apimachinery.meta import (
 )
 from kubesim.apimachinery.rest import JSON
 from kubesim.cli.errors import AggregateError, CLIError
-from kubesim.cli.flags import Flag, boolean
+from kubesim.cli.flags import Flag, Values, boolean
 from kubesim.cli.paths import resource_path
 from kubesim.client.restmapper import Mapping, NoMatch
 from kubesim.util.jsontypes import JSONObject
 
 if TYPE_CHECKING:
+    from kubesim.cli.command import Context
     from kubesim.cli.session import Session
 
 NAMESPACES_PATH = "/api/v1/namespaces"
@@ -97,6 +98,18 @@ class Info:
 Item = Info | Exception
 
 
+_FROM_FLAGS: tuple[tuple[str, str, Callable[[Values, str], Any]], ...] = (
+    ("filenames", "filename", Values.texts),
+    ("kustomize", "kustomize", Values.text),
+    ("recursive", "recursive", Values.is_set),
+    ("all_namespaces", "all-namespaces", Values.is_set),
+    ("label_selector", "selector", Values.text),
+    ("field_selector", "field-selector", Values.text),
+    ("local", "local", Values.is_set),
+)
+"""Field of a Builder, flag, and how the flag is read."""
+
+
 @dataclass(slots=True)
 class Builder:
     """What to visit. The fields are those of resource.Builder.
@@ -131,6 +144,17 @@ class Builder:
     query: dict[str, str] = field(default_factory=dict)
     single_item_implied: bool = False
     targets_single_items: bool = True
+
+    @classmethod
+    def of(cls, context: Context, arguments: Sequence[str] = (), **how: Any) -> Builder:
+        """A Builder with what the command line says, by those of the usual flags that the command has.
+
+        `how` is what the command itself decides; it wins.
+        """
+        flags, session = context.flags, context.session
+        found = {name: read(flags, flag) for name, flag, read in _FROM_FLAGS if flags.has(flag)}
+        found |= {"namespace": session.namespace, "enforce_namespace": session.explicit_namespace}
+        return cls(session, arguments, **(found | how))
 
     @property
     def has_files(self) -> bool:

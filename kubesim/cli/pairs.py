@@ -75,20 +75,13 @@ def run_pairs(context: Context, kind: Kind) -> int:
     resources, words = split_arguments(context.args, kind.word)
     change = _parse_labels(words) if kind is LABELS else parse_changes(words, kind.word)
     _validate(context, kind, resources, change, options)
-    builder = Builder(
-        context.session,
+    builder = Builder.of(
+        context,
         resources,
-        flags.texts("filename"),
-        flags.text("kustomize"),
-        recursive=flags.is_set("recursive"),
-        namespace=context.session.namespace,
-        all_namespaces=flags.is_set("all-namespaces"),
-        enforce_namespace=context.session.explicit_namespace,
         label_selector="" if flags.is_set("local") else flags.text("selector"),
         field_selector="" if flags.is_set("local") else flags.text("field-selector"),
         allow_empty_selector=flags.is_set("all"),
         latest=not flags.is_set("local"),
-        local=flags.is_set("local"),
         continue_on_error=True,
         flatten=True,
     )

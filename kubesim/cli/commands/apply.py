@@ -102,15 +102,8 @@ def run(context: Context) -> int:
 
 def _builder(context: Context) -> Builder:
     flags = context.flags
-    return Builder(
-        context.session,
-        (),
-        flags.texts("filename"),
-        flags.text("kustomize"),
-        recursive=flags.is_set("recursive"),
-        namespace=context.session.namespace,
-        enforce_namespace=context.session.explicit_namespace,
-        label_selector=flags.text("selector"),
+    return Builder.of(
+        context,
         validation=validation_of(flags),
         require_object=False,
         continue_on_error=True,
@@ -256,15 +249,9 @@ def _view(context: Context) -> int:
 
 def _named(context: Context) -> Builder:
     flags = context.flags
-    return Builder(
-        context.session,
+    return Builder.of(
+        context,
         context.args,
-        flags.texts("filename"),
-        flags.text("kustomize"),
-        recursive=flags.is_set("recursive"),
-        namespace=context.session.namespace,
-        enforce_namespace=context.session.explicit_namespace,
-        label_selector=flags.text("selector") if flags.has("selector") else "",
         select_all=flags.has("all") and flags.is_set("all"),
         latest=True,
         flatten=True,
@@ -275,14 +262,8 @@ def _named(context: Context) -> Builder:
 def _set(context: Context) -> int:
     options = WriteOptions.of(context)
     flags = context.flags
-    builder = Builder(
-        context.session,
-        (),
-        flags.texts("filename"),
-        flags.text("kustomize"),
-        recursive=flags.is_set("recursive"),
-        namespace=context.session.namespace,
-        enforce_namespace=context.session.explicit_namespace,
+    builder = Builder.of(
+        context,
         continue_on_error=True,
         flatten=True,
     )

@@ -31,15 +31,8 @@ def run(context: Context) -> int:
     if flags.text("raw"):
         _validate_raw(context)
         return send_raw(context, "POST", flags.text("raw"))
-    builder = Builder(
-        context.session,
-        (),
-        flags.texts("filename"),
-        flags.text("kustomize"),
-        recursive=flags.is_set("recursive"),
-        namespace=context.session.namespace,
-        enforce_namespace=context.session.explicit_namespace,
-        label_selector=flags.text("selector"),
+    builder = Builder.of(
+        context,
         validation=options.field_validation,
         require_object=False,
         continue_on_error=True,

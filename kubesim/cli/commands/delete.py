@@ -79,17 +79,9 @@ def run(context: Context) -> int:
 def builder_of(context: Context) -> Builder:
     """What the command line names."""
     flags = context.flags
-    return Builder(
-        context.session,
+    return Builder.of(
+        context,
         context.args,
-        flags.texts("filename"),
-        flags.text("kustomize"),
-        recursive=flags.is_set("recursive"),
-        namespace=context.session.namespace,
-        all_namespaces=flags.is_set("all-namespaces"),
-        enforce_namespace=context.session.explicit_namespace,
-        label_selector=flags.text("selector"),
-        field_selector=flags.text("field-selector"),
         select_all=flags.is_set("all"),
         require_object=False,
         continue_on_error=True,

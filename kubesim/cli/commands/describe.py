@@ -51,21 +51,14 @@ def run(context: Context) -> int:
 
 
 def _builder(context: Context, arguments: list[str], *, files: bool = True) -> Builder:
-    flags = context.flags
-    return Builder(
-        context.session,
+    return Builder.of(
+        context,
         arguments,
-        flags.texts("filename") if files else (),
-        flags.text("kustomize") if files else "",
-        recursive=flags.is_set("recursive"),
-        namespace=context.session.namespace,
-        all_namespaces=flags.is_set("all-namespaces"),
-        enforce_namespace=context.session.explicit_namespace,
-        label_selector=flags.text("selector") if files else "",
         allow_empty_selector=True,
         continue_on_error=True,
         flatten=True,
-        chunk_size=flags.number("chunk-size"),
+        chunk_size=context.flags.number("chunk-size"),
+        **({} if files else {"filenames": (), "kustomize": "", "label_selector": ""}),
     )
 
 

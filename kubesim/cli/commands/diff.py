@@ -39,15 +39,8 @@ def _diff(context: Context) -> int:
         raise CLIError("must specify one of -f and -k")
     if flags.is_set("force-conflicts") and not flags.is_set("server-side"):
         raise CLIError("--force-conflicts only works with --server-side")
-    builder = Builder(
-        context.session,
-        (),
-        flags.texts("filename"),
-        flags.text("kustomize"),
-        recursive=flags.is_set("recursive"),
-        namespace=context.session.namespace,
-        enforce_namespace=context.session.explicit_namespace,
-        label_selector=flags.text("selector"),
+    builder = Builder.of(
+        context,
         require_object=False,
         flatten=True,
     )

@@ -228,14 +228,9 @@ def run(context: Context) -> int:
         from kubesim.cli.builder import MISSING_RESOURCE
 
         raise CLIError(MISSING_RESOURCE)
-    builder = Builder(
-        context.session,
+    builder = Builder.of(
+        context,
         context.args,
-        flags.texts("filename"),
-        flags.text("kustomize"),
-        recursive=flags.is_set("recursive"),
-        namespace=context.session.namespace,
-        enforce_namespace=context.session.explicit_namespace,
         allow_empty_selector=True,
         subresource=flags.text("subresource"),
         latest=True,

@@ -33,16 +33,11 @@ Ports = list[tuple[int, str]]
 
 def run(context: Context) -> int:
     """Make a Service for each object named."""
-    flags = context.flags
     options = WriteOptions.of(context)
-    builder = Builder(
-        context.session,
+    builder = Builder.of(
+        context,
         context.args,
-        flags.texts("filename"),
-        flags.text("kustomize"),
-        recursive=flags.is_set("recursive"),
-        namespace=context.session.namespace,
-        enforce_namespace=context.session.explicit_namespace,
+        label_selector="",  # the flag is the new Service's selector
         continue_on_error=True,
         flatten=True,
     )

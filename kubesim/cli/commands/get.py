@@ -50,17 +50,10 @@ def make_builder(context: Context, *, table: bool, **more: bool) -> Builder:
     """What the command line names. With `table`, the server is asked for tables."""
     flags = context.flags
     sort_by = flags.text("sort-by")
-    return Builder(
-        context.session,
+    return Builder.of(
+        context,
         context.args,
-        flags.texts("filename"),
-        flags.text("kustomize"),
-        recursive=flags.is_set("recursive"),
-        namespace=context.session.namespace,
-        all_namespaces=flags.is_set("all-namespaces"),
         enforce_namespace=context.session.explicit_namespace and not flags.is_set("all-namespaces"),
-        label_selector=flags.text("selector"),
-        field_selector=flags.text("field-selector"),
         subresource=flags.text("subresource"),
         allow_empty_selector=True,
         chunk_size=0 if sort_by else flags.number("chunk-size"),

@@ -24,16 +24,10 @@ def run(context: Context) -> int:
     _validate(context, options)
     kind = flags.text("type").lower() or "strategic"
     patch = _patch_bytes(context)
-    builder = Builder(
-        context.session,
+    builder = Builder.of(
+        context,
         context.args,
-        flags.texts("filename"),
-        flags.text("kustomize"),
-        recursive=flags.is_set("recursive"),
-        namespace=context.session.namespace,
-        enforce_namespace=context.session.explicit_namespace,
         subresource=flags.text("subresource"),
-        local=flags.is_set("local"),
         continue_on_error=True,
         flatten=True,
     )

@@ -51,14 +51,9 @@ def run(context: Context) -> int:
 
 def _builder(context: Context, options: WriteOptions) -> Builder:
     flags = context.flags
-    return Builder(
-        context.session,
+    return Builder.of(
+        context,
         context.args,
-        flags.texts("filename"),
-        flags.text("kustomize"),
-        recursive=flags.is_set("recursive"),
-        namespace=context.session.namespace,
-        enforce_namespace=context.session.explicit_namespace,
         subresource=flags.text("subresource"),
         validation=options.field_validation,
         require_object=False,

@@ -58,18 +58,12 @@ def _check(context: Context, resources: Sequence[str]) -> WriteOptions:
 def _infos(context: Context, resources: Sequence[str]) -> list[Info]:
     flags = context.flags
     local = flags.is_set("local")
-    builder = Builder(
-        context.session,
+    builder = Builder.of(
+        context,
         resources,
-        flags.texts("filename"),
-        flags.text("kustomize"),
-        recursive=flags.is_set("recursive"),
-        namespace=context.session.namespace,
-        enforce_namespace=context.session.explicit_namespace,
         label_selector="" if local else flags.text("selector"),
         allow_empty_selector=flags.is_set("all"),
         latest=not local,
-        local=local,
         continue_on_error=True,
         flatten=True,
     )

@@ -78,21 +78,13 @@ def _found(context: Context, condition: Condition, deadline: Deadline) -> tuple[
 
 def _builder(context: Context) -> Builder:
     flags = context.flags
-    return Builder(
-        context.session,
+    return Builder.of(
+        context,
         context.args,
-        flags.texts("filename"),
-        recursive=flags.is_set("recursive"),
-        namespace=context.session.namespace,
-        all_namespaces=flags.is_set("all-namespaces"),
-        enforce_namespace=context.session.explicit_namespace,
-        label_selector=flags.text("selector"),
-        field_selector=flags.text("field-selector"),
         select_all=flags.is_set("all"),
         latest=True,
         flatten=True,
         continue_on_error=True,
-        local=flags.is_set("local"),
     )
 
 
