@@ -96,18 +96,20 @@ def _list_directive(patch: Any) -> str:
     if item is None or len(item) > 1:
         return "merge"
     directive = _known(text_of(item[_DIRECTIVE]))
-    patch.remove(item)
+    patch[:] = _without(patch, [_DIRECTIVE], [directive])
     return directive
 
 
 def _walk_merged_list(target: Any, patch: Any, node: Node) -> Any:
-    directive = _list_directive(patch)
     if _is_empty(target):
         target = patch
-    elif _is_null(patch) or directive == "delete":
+    elif _is_null(patch):
         return _ABSENT
-    elif directive == "replace":
-        target = patch
+    else:
+        directive = _list_directive(patch)
+        if directive == "delete":
+            return _ABSENT
+        target = patch if directive == "replace" else target
     keys = list(node.list_map_keys) or ([node.merge_key] if node.merge_key else [])
     other = [] if _is_empty(patch) else patch
     if not keys:
@@ -172,7 +174,7 @@ class _Items:
 
 def _matching(items: list[Any], pairs: list[tuple[str, str]]) -> Any:
     for item in items:
-        if isinstance(item, dict) and all(_matches(item, key, value) for key, value in pairs):
+        if isinstance(item, dict) and all(k in item and text_of(item[k]) == v for k, v in pairs):
             return item
     return _ABSENT
 
@@ -184,9 +186,9 @@ def _matches(item: Any, key: str, value: str) -> bool:
 
 def _joined(wanted: list[list[str]]) -> list[list[str]]:
     """Keys that differ only in what one of them leaves out are the same: mergeValues."""
-    for i in range(len(wanted)):
+    for i, one in enumerate(wanted):
         for j in range(len(wanted)):
-            same = _match(wanted[i], wanted[j])
+            same = _match(one, wanted[j])
             if same is not None:
                 wanted[i] = wanted[j] = same
     return wanted
@@ -221,9 +223,12 @@ def _found(item: Any, keys: list[str], values: list[str]) -> bool:
 
 
 def _without(items: list[Any], keys: list[str], values: list[str]) -> list[Any]:
-    kept = [i for i in items if i not in (None, {}) and not (isinstance(i, dict) and _found(i, keys, values))]
-    items[:] = kept
-    return items
+    """The items that do not have these keys."""
+    return [
+        item
+        for item in items
+        if item not in (None, {}) and values and not (isinstance(item, dict) and _found(item, keys, values))
+    ]
 
 
 def _with(items: list[Any], item: Any, keys: list[str], values: list[str]) -> list[Any]:
@@ -236,7 +241,7 @@ def _with(items: list[Any], item: Any, keys: list[str], values: list[str]) -> li
         if isinstance(old, dict) and _found(old, keys, values):
             found.append(item)
             placed = True
-        else:
+        elif values:  # ElementSetter forgets the others where it has no value to look for
             found.append(old)
     return found if placed else [*found, item]
 
@@ -251,6 +256,6 @@ def _appended(made: list[Any], items: list[Any], keys: list[str]) -> list[Any]:
             else:
                 values.append(text_of(item[key]))
         if len(keys) > 1:
-            made = [i for i in made if not (isinstance(i, dict) and _found(i, keys, values))]
+            made = _without(made, keys, values)
         made = _with(made, item, keys, values)
     return made
