@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +86,36 @@ def test_each_example_says_what_it_shows_and_what_to_try(file: Path):
     comment = file.read_text().split("apiVersion")[0]
     assert comment.startswith("# ")
     assert "# Try: " in comment
+
+
+def _tries(directory: str) -> Iterator[tuple[str, bool]]:
+    """The commands that the examples of a directory propose, and whether each one succeeds."""
+    for file in sorted((MANIFESTS / directory).rglob("*.yaml")):
+        comment = "\n".join(line[1:] for line in file.read_text().splitlines() if line.startswith("#"))
+        commands = comment.partition(" Try: ")[2].replace("\\\n", " ")
+        for line in filter(None, map(str.strip, commands.splitlines())):
+            command, _, remark = line.partition("   (")
+            yield command, not remark.startswith("refused")
+
+
+@pytest.mark.parametrize("directory", [*DIRECTORIES, "kustomize"])
+def test_what_is_proposed_can_be_typed_as_it_stands(tmp_path: Path, directory: str):
+    home = _home(tmp_path)
+    words = ("-k", OVERLAY) if directory == "kustomize" else ("-f", f"manifests/{directory}/")
+    _apply(home, *words)
+    for command, succeeds in _tries(directory):
+        if re.search(r"[;|$]", command):
+            path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+            env = {"PATH": path, "HOME": str(tmp_path), "KUBESIM_HOME": str(home), "LANG": "C.UTF-8"}
+            script = f"set -e; sleep() {{ :; }}; {command}"
+            code = subprocess.run(
+                ["bash", "-c", script], cwd=PROJECT, env=env, capture_output=True
+            ).returncode
+        else:
+            program, *line = shlex.split(command)
+            assert program == "kubesim"
+            code = run_cli(home, *line, cwd=PROJECT).code
+        assert (code == 0) is succeeds, command
 
 
 @pytest.mark.parametrize("directory", DIRECTORIES)

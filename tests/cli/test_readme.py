@@ -36,6 +36,15 @@ def test_script_for_ci_runs(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_commands_against_trouble_can_be_typed_as_they_stand(tmp_path: Path) -> None:
+    page = (PROJECT / "docs" / "troubleshooting.md").read_text()
+    commands = re.findall(r"^```\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    script = "set -e\nkubesim apply -f manifests/services/\n" + "".join(commands)
+    env = _on_path() | {"HOME": str(tmp_path), "KUBESIM_HOME": str(tmp_path)}
+    done = subprocess.run(["bash", "-c", script], cwd=PROJECT, env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
 def test_links_lead_somewhere(page: Path) -> None:
     targets = [target for target in LINK.findall(page.read_text()) if "://" not in target]
