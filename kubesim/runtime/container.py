@@ -263,7 +263,9 @@ class ContainerRuntime:
     def interrupt(self, container_id: str) -> None:
         """Ctrl-C at the container's terminal: a main process that handles it ends. Raises NotRunning."""
         container = self._running(container_id)
-        container.machine.kill(1, 2)
+        handled = container.machine.processes[1].exit_on
+        # A server that ends in order on SIGTERM does so on SIGINT; without a handler process 1 gets neither.
+        container.machine.kill(1, 15 if 15 in handled else 2)
         self._after_execution(container)
 
     def has_ended(self, container_id: str) -> bool:
@@ -684,9 +686,10 @@ class ContainerRuntime:
         if container.until is not None and container.until <= now:
             found = (1, container.until)
         for entry in machine.processes.values():
-            if entry.frames is not None and entry.until is not None and entry.until <= now:
-                if found is None or entry.until <= found[1]:
-                    found = (entry.pid, entry.until)
+            if entry.frames is None or entry.until is None or entry.until > now:
+                continue
+            if found is None or entry.until <= found[1]:
+                found = (entry.pid, entry.until)
         return found
 
     def _jump(self, container: _Container, pid: int, at: float, period: float, now: float) -> float:
@@ -812,7 +815,7 @@ def execute(
     except OSError as error:
         raise ExecError(
             f'OCI runtime exec failed: exec failed: unable to start container process: exec: "{argv[0]}": '
-            f"{error.strerror.lower()}: unknown"
+            f"{(error.strerror or str(error)).lower()}: unknown"
         ) from error
 
 

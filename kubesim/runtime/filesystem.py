@@ -21,7 +21,7 @@ FILE, DIRECTORY, LINK, DEVICE = "f", "d", "l", "c"
 
 IMAGE_BUILT = 1733184000.0  # 2024-12-03, the date of the image's own files
 MAX_LINKS = 40  # Linux: MAXSYMLINKS
-CAPACITY = 32 * 1024 * 1024  # what a container may write in all; then ENOSPC
+CAPACITY = 16 * 1024 * 1024  # what a container may write in all; then ENOSPC
 
 
 @dataclass(slots=True)
@@ -266,6 +266,8 @@ class FileSystem:
             "/": MountPoint("/", root, "overlay", "overlay", root.read_only)
         }
         self._written = 0
+        self._below: list[tuple[str, str, MountPoint]] = []
+        """The mounts other than the root's, the longest path first: path, path with a slash, mount."""
 
     def mount(self, point: MountPoint) -> None:
         """Hang a tree in; the mount point is made where it is missing, as container runtimes do."""
@@ -279,23 +281,23 @@ class FileSystem:
                 last_is_file = i == len(parts) - 1 and target is not None and target.kind == FILE
                 tree.put(inside, Node(FILE) if last_is_file else Node(DIRECTORY, 0o755, mtime=self._now()))
         self.mounts[point.path] = point
+        paths = sorted((p for p in self.mounts if p != "/"), key=len, reverse=True)
+        self._below = [(p, p + "/", self.mounts[p]) for p in paths]
 
     def _place(self, path: str) -> tuple[Tree, str, MountPoint]:
         """The tree that holds a path, the path within it, and the mount."""
-        mounts = self.mounts
-        at = path
-        while True:
-            point = mounts.get(at)
-            if point is not None:
-                inside = path if at == "/" else path[len(at) :]
-                if point.base != "/":
-                    inside = point.base + inside
+        for at, lead, point in self._below:
+            if path.startswith(lead) or path == at:
+                inside = path[len(at) :] if point.base == "/" else point.base + path[len(at) :]
                 return point.tree, inside or "/", point
-            at = posixpath.dirname(at)
+        return self.root, path, self.mounts["/"]
 
     def _node(self, path: str) -> Node | None:
-        tree, inside, _ = self._place(path)
-        return tree.get(inside)
+        for at, lead, point in self._below:
+            if path.startswith(lead) or path == at:
+                inside = path[len(at) :] if point.base == "/" else point.base + path[len(at) :]
+                return point.tree.get(inside or "/")
+        return self.root.get(path)
 
     def resolve(self, path: str, *, follow: bool = True) -> str:
         """The path without links and dots. Only its last component may be missing. Raises OSError."""
@@ -443,7 +445,7 @@ class FileSystem:
             raise failure(errno.EROFS, path)
         if not self._may(node, 2) or node.source is not None:
             raise failure(errno.EACCES, path)
-        if append and data:
+        if append:
             data = node.data + data
         self._put(
             place, replace(node, data=data, mtime=self._now(), program="" if not append else node.program)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 
 from kubesim.util.jsontypes import decode, encode
 from kubesim.util.state import StateStore
@@ -57,13 +58,14 @@ class Journal:
         if began is not None:
             text = began[1] + text
         *lines, rest = text.split("\n")
-        for line in lines:
+        for whole in lines:
+            line = whole
             while len(line) > LINE:
-                self._new.append(LogLine(at, stream, line[:LINE], True))
+                self._new.append(LogLine(at, stream, line[:LINE], partial=True))
                 line = line[LINE:]
             self._new.append(LogLine(at, stream, line))
         while len(rest) > LINE:
-            self._new.append(LogLine(at, stream, rest[:LINE], True))
+            self._new.append(LogLine(at, stream, rest[:LINE], partial=True))
             rest = rest[LINE:]
         if rest:
             self._unfinished[stream] = (at, rest)
@@ -79,7 +81,7 @@ class Journal:
     def finish(self) -> None:
         """The process has ended: what has no newline counts as it is."""
         for stream, (at, text) in self._unfinished.items():
-            self._new.append(LogLine(at, stream, text, True))
+            self._new.append(LogLine(at, stream, text, partial=True))
         self._unfinished.clear()
 
     @property
@@ -94,7 +96,7 @@ class Journal:
     def lines(self, *, until: float, since: float | None = None) -> Iterator[LogLine]:
         """The lines in order of time, up to `until`."""
         found = self._load() + self._new
-        if any(a.at > b.at for a, b in zip(found, found[1:], strict=False)):
+        if any(a.at > b.at for a, b in pairwise(found)):
             found.sort(key=lambda line: line.at)
         for line in found:
             if line.at <= until and (since is None or line.at >= since):

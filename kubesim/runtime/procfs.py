@@ -71,7 +71,7 @@ def files(machine: Machine) -> dict[str, Callable[[], bytes]]:
         ),
         "/self/cgroup": text("0::/\n"),
         "/1/cgroup": text("0::/\n"),
-        "/sys/kernel/hostname": lambda: f"{machine.hostname}\n".encode(),
+        "/sys/kernel/hostname": f"{machine.hostname}\n".encode,
         "/sys/kernel/osrelease": text(f"{KERNEL}\n"),
         "/sys/net/ipv4/ip_forward": text("1\n"),
         "/sys/net/core/somaxconn": text("4096\n"),
@@ -84,7 +84,8 @@ def mount_table(machine: Machine) -> str:
     for point in machine.fs.mounts.values():
         rights = "ro" if point.read_only or point.tree.read_only else "rw"
         options = {
-            "overlay": f"{rights},relatime,lowerdir=/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/1/fs",
+            "overlay": f"{rights},relatime,lowerdir=/var/lib/containerd/io.containerd"
+            ".snapshotter.v1.overlayfs/snapshots/1/fs",
             "proc": "rw,nosuid,nodev,noexec,relatime",
             "tmpfs": f"{rights},relatime,size={MEMORY_KIB}k,inode64",
         }.get(point.type, f"{rights},relatime")

@@ -42,7 +42,7 @@ class NetExec(Server):
         super().__init__(machine, entry, service)
         self.tls = tls
 
-    def handle(self, request: HTTPRequest, peer: Peer) -> HTTPResponse:
+    def handle(self, request: HTTPRequest, peer: Peer) -> HTTPResponse:  # noqa: C901 - a case for each thing there is
         override = str(self.service.get("override") or "")
         if override:
             request = HTTPRequest("GET", override, [])
@@ -105,7 +105,8 @@ class NetExec(Server):
         if code and not code.isdigit():
             return self.go_response(f"argument 'code' must be an integer [0-127] or empty, got \"{code}\"\n")
         self.go_log(
-            f"Will begin shutdown in {wait or '0s'}, allowing {timeout or '0s'} for connections to close, then will exit with {int(code or 0)}"
+            f"Will begin shutdown in {wait or '0s'}, allowing {timeout or '0s'} for "
+            f"connections to close, then will exit with {int(code or 0)}"
         )
         self._end(int(code or 0))
         return self.go_response("") if timeout else HTTPResponse(200, close=True)
@@ -188,7 +189,8 @@ class NetExec(Server):
         )
         if not answer:
             raise DialError(
-                f"reading from {protocol} connection failed. err:'read {protocol} {address}:{port}: i/o timeout'"
+                f"reading from {protocol} connection failed. err:'read "
+                f"{protocol} {address}:{port}: i/o timeout'"
             )
         return answer.decode("utf-8", "replace")
 
@@ -504,8 +506,9 @@ def _netexec(machine: Machine, entry: ProcessEntry, service: dict[str, Any]) -> 
         port = service.get(key)
         if port:
             kind: TransportProtocol = "UDP" if protocol == "UDP" else "SCTP"
-            for address in service.get("udp_addresses") or ["*"] if protocol == "UDP" else ["*"]:
-                found.append(Listener(kind, int(port), address, _Commands(http), "agnhost", entry.pid))
+            addresses = service.get("udp_addresses") or ["*"] if protocol == "UDP" else ["*"]
+            raw = _Commands(http)
+            found += [Listener(kind, int(port), address, raw, "agnhost", entry.pid) for address in addresses]
     return found
 
 
@@ -528,9 +531,11 @@ def _serve_hostname(machine: Machine, entry: ProcessEntry, service: dict[str, An
     if service.get("http"):
         return [server.listener(port)]
     raw = _RawHostname(server)
-    kinds: list[TransportProtocol] = [
-        k for k, on in (("TCP", service.get("tcp")), ("UDP", service.get("udp"))) if on
-    ]  # type: ignore[misc]
+    kinds: list[TransportProtocol] = []
+    if service.get("tcp"):
+        kinds.append("TCP")
+    if service.get("udp"):
+        kinds.append("UDP")
     return [Listener(kind, port, "*", raw, "agnhost", entry.pid) for kind in kinds]
 
 

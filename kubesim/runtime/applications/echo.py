@@ -89,10 +89,13 @@ class Echoserver(Server):
             f"{k.lower()}={v}\n" for k, v in sorted(request.headers, key=lambda h: h[0].lower())
         )
         return (
-            f"CLIENT VALUES:\nclient_address={peer.address}\ncommand={request.method}\nreal path={request.target}\n"
+            f"CLIENT VALUES:\nclient_address={peer.address}\n"
+            f"command={request.method}\nreal path={request.target}\n"
             f"query={request.target.partition('?')[2] or 'nil'}\nrequest_version={request.version}\n"
-            f"request_uri={self._uri(request, peer)}\n\nSERVER VALUES:\nserver_version=nginx: 1.10.0 - lua: 10001\n\n"
-            f"HEADERS RECEIVED:\n{headers}BODY:\n{request.body.decode('utf-8', 'replace') or '-no body in request-'}"
+            f"request_uri={self._uri(request, peer)}\n\nSERVER VALUES:\n"
+            "server_version=nginx: 1.10.0 - lua: 10001\n\n"
+            f"HEADERS RECEIVED:\n{headers}BODY:\n"
+            f"{request.body.decode('utf-8', 'replace') or '-no body in request-'}"
         )
 
     def _new(self, request: HTTPRequest, peer: Peer) -> str:
@@ -112,10 +115,15 @@ class Echoserver(Server):
         )
         return (
             f"\n\nHostname: {self.machine.hostname}\n\nPod Information:\n{pod}\nServer values:\n"
-            f"\tserver_version=nginx: 1.13.3 - lua: 10008\n\nRequest Information:\n\tclient_address={peer.address}\n"
-            f"\tmethod={request.method}\n\treal path={request.target}\n\tquery={request.target.partition('?')[2]}\n"
-            f"\trequest_version={request.version}\n\trequest_scheme=http\n\trequest_uri={self._uri(request, peer)}\n\n"
-            f"Request Headers:\n{headers}\nRequest Body:\n\t{request.body.decode('utf-8', 'replace') or '-no body in request-'}\n\n"
+            "\tserver_version=nginx: 1.13.3 - lua: 10008\n\nRequest "
+            f"Information:\n\tclient_address={peer.address}\n"
+            f"\tmethod={request.method}\n\treal path={request.target}\n"
+            f"\tquery={request.target.partition('?')[2]}\n"
+            f"\trequest_version={request.version}\n\trequest_scheme=http\n"
+            f"\trequest_uri={self._uri(request, peer)}\n\n"
+            f"Request Headers:\n{headers}\nRequest Body:\n"
+            f"\t{request.body.decode('utf-8', 'replace') or '-no body in request-'}\n"
+            "\n"
         )
 
 
@@ -126,15 +134,27 @@ class Ealen(Server):
         own = [a for a in self.addresses() if not a.startswith(("127.", "::1"))]
         query = request.query
         value = {
-            "host": {"hostname": (request.header("Host") or "").partition(":")[0], "ip": f"::ffff:{peer.address}" if ":" not in peer.address else peer.address, "ips": []},
-            "http": {"method": request.method, "baseUrl": "", "originalUrl": request.target, "protocol": "http"},
+            "host": {
+                "hostname": (request.header("Host") or "").partition(":")[0],
+                "ip": f"::ffff:{peer.address}" if ":" not in peer.address else peer.address,
+                "ips": [],
+            },
+            "http": {
+                "method": request.method,
+                "baseUrl": "",
+                "originalUrl": request.target,
+                "protocol": "http",
+            },
             "request": {
-                "params": {"0": request.path}, "query": query, "cookies": {},
+                "params": {"0": request.path},
+                "query": query,
+                "cookies": {},
                 "body": request.body.decode("utf-8", "replace") if request.body else {},
                 "headers": {k.lower(): v for k, v in request.headers},
             },
-            "environment": dict(self.machine.env) | ({"POD_IP": own[0]} if own and "POD_IP" not in self.machine.env else {}),
-        }  # fmt: skip
+            "environment": dict(self.machine.env)
+            | ({"POD_IP": own[0]} if own and "POD_IP" not in self.machine.env else {}),
+        }
         status = (
             int(query["echo_code"])
             if query.get("echo_code", "").isdigit() and 200 <= int(query["echo_code"]) <= 599
@@ -142,8 +162,13 @@ class Ealen(Server):
         )
         body = (as_json(query["echo_body"]) if "echo_body" in query else as_json(value)).encode()
         self.log(as_json({"name": "echo-server", "hostname": self.machine.hostname, "level": 30, **value}))
-        headers = [("Content-Type", "application/json; charset=utf-8"), ("Content-Length", str(len(body))),
-                   ("ETag", f'W/"{len(body):x}-kubesim"'), ("Date", http_date(self.machine.clock())), ("Connection", "keep-alive")]  # fmt: skip
+        headers = [
+            ("Content-Type", "application/json; charset=utf-8"),
+            ("Content-Length", str(len(body))),
+            ("ETag", f'W/"{len(body):x}-kubesim"'),
+            ("Date", http_date(self.machine.clock())),
+            ("Connection", "keep-alive"),
+        ]
         return HTTPResponse(status, headers, body)
 
 
@@ -152,7 +177,10 @@ class Jmalloc(Server):
 
     def handle(self, request: HTTPRequest, peer: Peer) -> HTTPResponse:
         headers = "".join(f"{k}: {v}\n" for k, vs in header_map(request).items() for v in vs)
-        body = f"Request served by {self.machine.hostname}\n\n{request_line(request)}\n\nHost: {request.header('Host') or ''}\n{headers}\n"
+        body = (
+            f"Request served by {self.machine.hostname}\n\n{request_line(request)}\n\n"
+            f"Host: {request.header('Host') or ''}\n{headers}\n"
+        )
         self.go_log(f"{peer.text} | {request.method} {request.target}")
         return self.go_response(body + request.body.decode("utf-8", "replace"), content_type="text/plain")
 
@@ -169,7 +197,8 @@ class HTTPEcho(Server):
         host = request.header("Host") or ""
         agent = request.header("User-Agent") or ""
         self.log(
-            f'{_go_time(self.machine.clock())} {host} {peer.text} "{request_line(request)}" {status} {len(body)} "{agent}" 14.8µs'
+            f"{_go_time(self.machine.clock())} {host} {peer.text} "
+            f'"{request_line(request)}" {status} {len(body)} "{agent}" 14.8µs'
         )
         return self.go_response(
             body, status, headers=[("X-App-Name", "http-echo"), ("X-App-Version", version)]

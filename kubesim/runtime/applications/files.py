@@ -142,18 +142,22 @@ class Apache(FileServer):
         return HTTPResponse(status, headers, body)
 
     _TEXTS = {
-        400: ("Bad Request", "<p>Your browser sent a request that this server could not understand.<br />\n</p>"),
+        400: ("Bad Request", ("<p>Your browser sent a request that this server "
+            "could not understand.<br />\n</p>")),
         403: ("Forbidden", "<p>You don't have permission to access this resource.</p>"),
         404: ("Not Found", "<p>The requested URL was not found on this server.</p>"),
         405: ("Method Not Allowed", "<p>The requested method {method} is not allowed for this URL.</p>"),
-        416: ("Requested Range Not Satisfiable", "<p>None of the range-specifier values in the Range\nrequest-header field overlap the current extent\nof the selected resource.</p>"),
+        416: ("Requested Range Not Satisfiable", ("<p>None of the range-specifier values in "
+            "the Range\nrequest-header field "
+            "overlap the current extent\nof the selected resource.</p>")),
     }  # fmt: skip
 
     def problem(self, status: int, request: HTTPRequest) -> HTTPResponse:
         title, text = self._TEXTS.get(status, ("Bad Request", ""))
         body = (
             '<!DOCTYPE HTML PUBLIC "-//IETF//DTD HTML 2.0//EN">\n<html><head>\n'
-            f"<title>{status} {title}</title>\n</head><body>\n<h1>{title}</h1>\n{text.format(method=request.method)}\n</body></html>\n"
+            f"<title>{status} {title}</title>\n</head><body>\n<h1>{title}</h1>\n"
+            f"{text.format(method=request.method)}\n</body></html>\n"
         )
         return self.answer(status, body.encode(), "text/html; charset=iso-8859-1", [])
 
@@ -168,8 +172,10 @@ class Apache(FileServer):
     def redirect(self, request: HTTPRequest) -> HTTPResponse:
         url = f"http://{request.header('Host') or 'localhost'}{request.path}/"
         body = (
-            '<!DOCTYPE HTML PUBLIC "-//IETF//DTD HTML 2.0//EN">\n<html><head>\n<title>301 Moved Permanently</title>\n'
-            f'</head><body>\n<h1>Moved Permanently</h1>\n<p>The document has moved <a href="{html.escape(url)}">here</a>.</p>\n</body></html>\n'
+            '<!DOCTYPE HTML PUBLIC "-//IETF//DTD HTML 2.0//EN">\n'
+            "<html><head>\n<title>301 Moved Permanently</title>\n"
+            "</head><body>\n<h1>Moved Permanently</h1>\n<p>The document has moved <a "
+            f'href="{html.escape(url)}">here</a>.</p>\n</body></html>\n'
         )
         return self.answer(301, body.encode(), "text/html; charset=iso-8859-1", [("Location", url)])
 
@@ -177,13 +183,18 @@ class Apache(FileServer):
         names = self.machine.fs.list(place)
         title = f"Index of {request.path.rstrip('/') or '/'}"
         rows = "".join(f'<li><a href="{quote(n)}"> {html.escape(n)}</a></li>\n' for n in names)
-        body = f'<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 3.2 Final//EN">\n<html>\n <head>\n  <title>{title}</title>\n </head>\n <body>\n<h1>{title}</h1>\n<ul>{rows}</ul>\n</body></html>\n'
+        body = (
+            '<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 3.2 Final//EN">\n<html>\n <head>\n  '
+            f"<title>{title}</title>\n </head>\n <body>\n<h1>{title}</h1>\n<ul>{rows}</ul>\n"
+            "</body></html>\n"
+        )
         return self.answer(200, body.encode(), "text/html;charset=ISO-8859-1", [])
 
     def access(self, request: HTTPRequest, peer: Peer, answer: HTTPResponse) -> None:
         size = "-" if answer.status == 304 or request.method == "HEAD" else str(len(answer.body))
         self.log(
-            f'{peer.address} - - [{common_log_date(self.machine.clock())}] "{request_line(request)}" {answer.status} {size}'
+            f"{peer.address} - - [{common_log_date(self.machine.clock())}] "
+            f'"{request_line(request)}" {answer.status} {size}'
         )
 
 
@@ -199,7 +210,10 @@ class Python(FileServer):
             headers += [("Content-type", kind), ("Content-Length", str(len(body)))]
         return HTTPResponse(status, [*headers, *extra], body, version="1.0", close=True)
 
-    _REASONS = {404: ("File not found", "Nothing matches the given URI"), 501: ("Unsupported method ('{method}')", "Server does not support this operation"), 403: ("Forbidden", "Request forbidden -- authorization will not help")}  # fmt: skip
+    _REASONS = {404: ("File not found", "Nothing matches the given URI"), 501: (("Unsupported method "
+        "('{method}')"), ("Server does not support this "
+        "operation")), 403: ("Forbidden", ("Request forbidden -- "
+        "authorization will not help"))}  # fmt: skip
 
     def problem(self, status: int, request: HTTPRequest) -> HTTPResponse:
         message, explain = self._REASONS.get(
@@ -207,9 +221,11 @@ class Python(FileServer):
         )
         message = message.format(method=request.method)
         body = (
-            f'<!DOCTYPE HTML>\n<html lang="en">\n    <head>\n        <meta charset="utf-8">\n        <title>Error response</title>\n'
+            '<!DOCTYPE HTML>\n<html lang="en">\n    <head>\n        <meta '
+            'charset="utf-8">\n        <title>Error response</title>\n'
             f"    </head>\n    <body>\n        <h1>Error response</h1>\n        <p>Error code: {status}</p>\n"
-            f"        <p>Message: {html.escape(message)}.</p>\n        <p>Error code explanation: {status} - {explain}.</p>\n    </body>\n</html>\n"
+            f"        <p>Message: {html.escape(message)}.</p>\n        <p>Error code "
+            f"explanation: {status} - {explain}.</p>\n    </body>\n</html>\n"
         )
         answer = self.answer(status, body.encode(), "text/html;charset=utf-8", [])
         answer.headers.insert(2, ("Connection", "close"))
@@ -229,7 +245,8 @@ class Python(FileServer):
             mark = "/" if fs.is_directory(f"{place}/{name}") else ""
             rows.append(f'<li><a href="{quote(name)}{mark}">{html.escape(name)}{mark}</a></li>\n')
         body = (
-            f'<!DOCTYPE HTML>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n</head>\n<body>\n'
+            '<!DOCTYPE HTML>\n<html lang="en">\n<head>\n<meta '
+            f'charset="utf-8">\n<title>{title}</title>\n</head>\n<body>\n'
             f"<h1>{title}</h1>\n<hr>\n<ul>\n{''.join(rows)}</ul>\n<hr>\n</body>\n</html>\n"
         )
         return self.answer(200, body.encode(), "text/html; charset=utf-8", [])
@@ -255,9 +272,14 @@ class BusyboxHTTPD(FileServer):
 
     def problem(self, status: int, request: HTTPRequest) -> HTTPResponse:
         del request
-        title, text = {404: ("Not Found", "The requested URL was not found"), 403: ("Forbidden", ""), 405: ("Not Implemented", "The requested method is not recognized")}.get(status, ("Bad Request", "Unsupported method"))  # fmt: skip
+        title, text = {404: ("Not Found", ("The requested URL was not "
+            "found")), 403: ("Forbidden", ""), 405: ("Not Implemented", ("The requested method is not "
+            "recognized"))}.get(status, ("Bad Request", "Unsupported method"))  # fmt: skip
         status = 501 if status == 405 else status
-        body = f"<HTML><HEAD><TITLE>{status} {title}</TITLE></HEAD>\n<BODY><H1>{status} {title}</H1>\n{text}\n</BODY></HTML>\n"
+        body = (
+            f"<HTML><HEAD><TITLE>{status} {title}</TITLE></HEAD>\n"
+            f"<BODY><H1>{status} {title}</H1>\n{text}\n</BODY></HTML>\n"
+        )
         return self.answer(status, body.encode(), "text/html", [])
 
     def redirect(self, request: HTTPRequest) -> HTTPResponse:

@@ -46,7 +46,7 @@ class NetcatListener(Application):
         process = self.machine.process(
             list(self.service["execute"]), stdin=BytesReader(data), out=out, err=out
         )
-        try:
+        try:  # noqa: SIM105 - the reason stands beside it
             self.machine.run(process)
         except (Stopped, Suspended, OSError):
             pass  # the connection just ends

@@ -30,10 +30,14 @@ _REASONS = {
     400: "Bad Request", 401: "Authorization Required", 403: "Forbidden", 404: "Not Found", 405: "Not Allowed",
     408: "Request Time-out", 413: "Request Entity Too Large", 414: "Request-URI Too Large",
     416: "Requested Range Not Satisfiable", 429: "Too Many Requests", 500: "Internal Server Error",
-    501: "Not Implemented", 502: "Bad Gateway", 503: "Service Temporarily Unavailable", 504: "Gateway Time-out",
+    501: "Not Implemented", 502: "Bad Gateway", 503: "Service Temporarily "
+        "Unavailable", 504: "Gateway Time-out",
     505: "HTTP Version Not Supported", 431: "Request Header Or Cookie Too Large",
 }  # fmt: skip
-_DEFAULT_FORMAT = '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent"'
+_DEFAULT_FORMAT = (
+    '$remote_addr - $remote_user [$time_local] "$request" $status '
+    '$body_bytes_sent "$http_referer" "$http_user_agent"'
+)
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _SIZES = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
@@ -231,9 +235,9 @@ class Nginx(Server):
         for location in locations:
             if location["modifier"] == "=" and uri == location["pattern"]:
                 return location
-            if location["modifier"] in ("", "^~") and uri.startswith(location["pattern"]):
-                if best is None or len(location["pattern"]) > len(best["pattern"]):
-                    best = location
+            prefix = location["modifier"] in ("", "^~") and uri.startswith(location["pattern"])
+            if prefix and (best is None or len(location["pattern"]) > len(best["pattern"])):
+                best = location
         if best is None or best["modifier"] != "^~":
             for location in locations:
                 if location["modifier"].startswith("~"):
@@ -252,7 +256,10 @@ class Nginx(Server):
     def _content(self, exchange: _Exchange) -> HTTPResponse | str:
         location = exchange.location
         if location.get("stub_status"):
-            text = f"Active connections: 1 \nserver accepts handled requests\n {self._connections} {self._connections} {self._connections} \nReading: 0 Writing: 1 Waiting: 0 \n"
+            text = (
+                f"Active connections: 1 \nserver accepts handled requests\n {self._connections} "
+                f"{self._connections} {self._connections} \nReading: 0 Writing: 1 Waiting: 0 \n"
+            )
             return self._answer(exchange, 200, text.encode(), "text/plain")
         if location.get("try_files"):
             found = self._try_files(exchange, location["try_files"])
@@ -381,7 +388,10 @@ class Nginx(Server):
             rows.append(
                 f'<a href="{shown}">{html.escape(shown)}</a>{" " * max(51 - len(shown), 1)}{at}{size:>20}\r\n'
             )
-        body = f"<html>\r\n<head><title>Index of {exchange.uri}</title></head>\r\n<body>\r\n<h1>Index of {exchange.uri}</h1><hr><pre>{''.join(rows)}</pre><hr></body>\r\n</html>\r\n"
+        body = (
+            f"<html>\r\n<head><title>Index of {exchange.uri}</title></head>\r\n<body>\r\n<h1>Index "
+            f"of {exchange.uri}</h1><hr><pre>{''.join(rows)}</pre><hr></body>\r\n</html>\r\n"
+        )
         return self._answer(exchange, 200, body.encode(), "text/html")
 
     def _proxy(self, exchange: _Exchange, target: str, raw: str) -> HTTPResponse:
@@ -528,7 +538,8 @@ class Nginx(Server):
         reason = _REASONS.get(status, "")
         title = f"{status} {reason}"
         body = (
-            f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n"
+            f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n"
+            f"<center><h1>{title}</h1></center>\r\n"
             f"<hr><center>{self._version}</center>\r\n</body>\r\n</html>\r\n"
         )
         return self._answer(exchange, status, body.encode() if status >= 300 else b"", "text/html")
@@ -557,10 +568,10 @@ class Nginx(Server):
             return str(table.get(value, table.get("default", "")))
         getter = _VARIABLES.get(name)
         if getter is not None:
-            return getter(request, peer)
+            return str(getter(request, peer))
         return self._local_variable(name, exchange)
 
-    def _local_variable(self, name: str, exchange: _Exchange) -> str:
+    def _local_variable(self, name: str, exchange: _Exchange) -> str:  # noqa: C901 - a case for each thing there is
         request = exchange.request
         now = self.machine.clock()
         match name:
@@ -697,7 +708,9 @@ def listeners(machine: Machine, entry: ProcessEntry, service: dict[str, Any]) ->
                 secure.add((address, port))
     return [
         Nginx(machine, entry, service, servers, tls=(address, port) in secure).listener(
-            port, "TCP", {"*": "0.0.0.0"}.get(address, address)
+            port,
+            "TCP",
+            {"*": "0.0.0.0"}.get(address, address),  # noqa: S104 - the wildcard's text, nothing is bound
         )
         for (address, port), servers in places.items()
     ]

@@ -168,6 +168,8 @@ class ConfigError(Exception):
 
 @dataclass(slots=True)
 class Directive:
+    """One directive, with its block if it has one."""
+
     name: str
     args: list[str]
     block: list[Directive] | None

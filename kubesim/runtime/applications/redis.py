@@ -132,8 +132,10 @@ def _ttl(server: Redis, args: list[str]) -> str:
 
 def _type(server: Redis, args: list[str]) -> str:
     found = server.keys.get(args[0])
-    names = {str: "string", list: "list", dict: "hash"}
-    return f"+{names[type(found[0])] if found else 'none'}\r\n"
+    if found is None:
+        return "+none\r\n"
+    kind = "string" if isinstance(found[0], str) else "list" if isinstance(found[0], list) else "hash"
+    return f"+{kind}\r\n"
 
 
 def _push(server: Redis, args: list[str], *, left: bool) -> str:
@@ -180,8 +182,11 @@ def _info(server: Redis, args: list[str]) -> str:
     version = server.service.get("version", "7.4.1")
     up = int(server.machine.clock() - server.entry.started)
     sections = {
-        "server": f"# Server\r\nredis_version:{version}\r\nredis_mode:standalone\r\nos:Linux 6.1.0-28-cloud-amd64 x86_64\r\n"
-        f"arch_bits:64\r\nprocess_id:{server.entry.pid}\r\ntcp_port:{server.service.get('port', 6379)}\r\nuptime_in_seconds:{up}\r\nuptime_in_days:{up // 86400}\r\n",
+        "server": f"# Server\r\nredis_version:{version}\r\nredis_mode:standalone\r\n"
+        "os:Linux 6.1.0-28-cloud-amd64 x86_64\r\n"
+        f"arch_bits:64\r\nprocess_id:{server.entry.pid}\r\ntcp_port:"
+        f"{server.service.get('port', 6379)}\r\nuptime_in_seconds:{up}\r\nuptime_in_days:"
+        f"{up // 86400}\r\n",
         "clients": "# Clients\r\nconnected_clients:1\r\nblocked_clients:0\r\n",
         "memory": "# Memory\r\nused_memory:946432\r\nused_memory_human:924.25K\r\nmaxmemory:0\r\n",
         "replication": "# Replication\r\nrole:master\r\nconnected_slaves:0\r\n",
@@ -229,30 +234,79 @@ def _okay(server: Redis, args: list[str]) -> str:
 
 
 _COMMANDS: dict[str, tuple[int, Callable[[Redis, list[str]], str]]] = {
-    "ping": (0, _ping), "echo": (1, lambda s, a: bulk(a[0])), "set": (2, _set),
-    "get": (1, lambda s, a: bulk(s.value(a[0], str))), "del": (1, _del), "unlink": (1, _del),
-    "exists": (1, lambda s, a: f":{sum(k in s.keys for k in a)}\r\n"), "incr": (1, lambda s, a: _add(s, a[0], 1)),
-    "decr": (1, lambda s, a: _add(s, a[0], -1)), "incrby": (2, lambda s, a: _add(s, a[0], _integer(a[1]))),
-    "decrby": (2, lambda s, a: _add(s, a[0], -_integer(a[1]))), "keys": (1, _keys), "expire": (2, _expire),
-    "ttl": (1, _ttl), "type": (1, _type), "append": (2, _append), "strlen": (1, lambda s, a: f":{len(s.value(a[0], str) or '')}\r\n"),
-    "mget": (1, lambda s, a: f"*{len(a)}\r\n" + "".join(bulk(s.value(k, str)) for k in a)), "mset": (2, _mset),
+    "ping": (0, _ping),
+    "echo": (1, lambda s, a: bulk(a[0])),
+    "set": (2, _set),
+    "get": (1, lambda s, a: bulk(s.value(a[0], str))),
+    "del": (1, _del),
+    "unlink": (1, _del),
+    "exists": (1, lambda s, a: f":{sum(k in s.keys for k in a)}\r\n"),
+    "incr": (1, lambda s, a: _add(s, a[0], 1)),
+    "decr": (1, lambda s, a: _add(s, a[0], -1)),
+    "incrby": (2, lambda s, a: _add(s, a[0], _integer(a[1]))),
+    "decrby": (2, lambda s, a: _add(s, a[0], -_integer(a[1]))),
+    "keys": (1, _keys),
+    "expire": (2, _expire),
+    "ttl": (1, _ttl),
+    "type": (1, _type),
+    "append": (2, _append),
+    "strlen": (1, lambda s, a: f":{len(s.value(a[0], str) or '')}\r\n"),
+    "mget": (1, lambda s, a: f"*{len(a)}\r\n" + "".join(bulk(s.value(k, str)) for k in a)),
+    "mset": (2, _mset),
     "setnx": (2, lambda s, a: ":0\r\n" if a[0] in s.keys else ":1\r\n" * bool(_set(s, a))),
-    "lpush": (2, lambda s, a: _push(s, a, left=True)), "rpush": (2, lambda s, a: _push(s, a, left=False)),
-    "lpop": (1, lambda s, a: _pop(s, a, left=True)), "rpop": (1, lambda s, a: _pop(s, a, left=False)),
-    "llen": (1, lambda s, a: f":{len(s.value(a[0], list) or [])}\r\n"), "lrange": (3, _lrange), "hset": (3, _hset),
-    "hget": (2, lambda s, a: bulk((s.value(a[0], dict) or {}).get(a[1]))), "hgetall": (1, _hgetall),
-    "hdel": (2, lambda s, a: f":{sum((s.value(a[0], dict) or {}).pop(k, None) is not None for k in a[1:])}\r\n"),
-    "info": (0, _info), "dbsize": (0, lambda s, a: f":{len(s.keys)}\r\n"), "flushall": (0, _flush),
-    "flushdb": (0, _flush), "select": (1, _okay), "rename": (2, _rename), "time": (0, _time),
-    "publish": (2, lambda s, a: ":0\r\n"), "client": (1, _okay), "save": (0, _okay), "bgsave": (0, _okay),
+    "lpush": (2, lambda s, a: _push(s, a, left=True)),
+    "rpush": (2, lambda s, a: _push(s, a, left=False)),
+    "lpop": (1, lambda s, a: _pop(s, a, left=True)),
+    "rpop": (1, lambda s, a: _pop(s, a, left=False)),
+    "llen": (1, lambda s, a: f":{len(s.value(a[0], list) or [])}\r\n"),
+    "lrange": (3, _lrange),
+    "hset": (3, _hset),
+    "hget": (2, lambda s, a: bulk((s.value(a[0], dict) or {}).get(a[1]))),
+    "hgetall": (1, _hgetall),
+    "hdel": (
+        2,
+        lambda s, a: f":{sum((s.value(a[0], dict) or {}).pop(k, None) is not None for k in a[1:])}\r\n",
+    ),
+    "info": (0, _info),
+    "dbsize": (0, lambda s, a: f":{len(s.keys)}\r\n"),
+    "flushall": (0, _flush),
+    "flushdb": (0, _flush),
+    "select": (1, _okay),
+    "rename": (2, _rename),
+    "time": (0, _time),
+    "publish": (2, lambda s, a: ":0\r\n"),
+    "client": (1, _okay),
+    "save": (0, _okay),
+    "bgsave": (0, _okay),
     "config": (1, lambda s, a: array([]) if a[0].lower() == "get" else "+OK\r\n"),
-    "command": (0, lambda s, a: "*0\r\n"), "hello": (0, lambda s, a: array(["server", "redis", "version", str(s.service.get("version", ""))])),
+    "command": (0, lambda s, a: "*0\r\n"),
+    "hello": (0, lambda s, a: array(["server", "redis", "version", str(s.service.get("version", ""))])),
     "role": (0, lambda s, a: "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"),
-}  # fmt: skip
+}
 _WRITES = frozenset(
-    ("set", "del", "unlink", "incr", "decr", "incrby", "decrby", "expire", "append", "mset", "setnx", "lpush", "rpush",
-     "lpop", "rpop", "hset", "hdel", "flushall", "flushdb", "rename")
-)  # fmt: skip
+    (
+        "set",
+        "del",
+        "unlink",
+        "incr",
+        "decr",
+        "incrby",
+        "decrby",
+        "expire",
+        "append",
+        "mset",
+        "setnx",
+        "lpush",
+        "rpush",
+        "lpop",
+        "rpop",
+        "hset",
+        "hdel",
+        "flushall",
+        "flushdb",
+        "rename",
+    )
+)
 
 
 class RedisConversation:
@@ -295,7 +349,10 @@ class RedisConversation:
             return "+OK\r\n"
         if name == "auth":
             if not self._server.password:
-                return "-ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?\r\n"
+                return (
+                    "-ERR AUTH <password> called without any password configured for the default "
+                    "user. Are you sure your configuration is correct?\r\n"
+                )
             self._trusted = words[-1] == self._server.password
             return (
                 "+OK\r\n"

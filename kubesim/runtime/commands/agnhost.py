@@ -219,7 +219,9 @@ def _logs_generator(process: Process, words: list[str]) -> int:
         seed = n * 2654435761 & 0xFFFFFFFF
         name = "".join(letters[(seed >> k) % 36] for k in range(0, 20, 5))
         process.error(
-            f"I0101 00:00:00.000000 {process.pid:7d} logs_generator.go:76] {n} {methods[seed % 3]} /api/v1/namespaces/{spaces[seed // 3 % 3]}/pods/{name} {200 + seed % 400}"
+            f"I0101 00:00:00.000000 {process.pid:7d} logs_generator.go:76] {n} "
+            f"{methods[seed % 3]} /api/v1/namespaces/{spaces[seed // 3 % 3]}/pods/{name} "
+            f"{200 + seed % 400}"
         )
         try:
             process.sleep(pause)
@@ -249,7 +251,9 @@ def _inclusterclient(process: Process, words: list[str]) -> int:
             http_get(process.machine, host, int(port or 0), "/healthz")
         except DialError as error:
             process.error(
-                f'E0101 00:00:00.000000       1 main.go:96] status=failed\nE0101 00:00:00.000000       1 main.go:97] error checking /healthz: Get "https://{host}:{port}/healthz": {error}'
+                "E0101 00:00:00.000000       1 main.go:96] status=failed\nE0101 00:00:"
+                f'00.000000       1 main.go:97] error checking /healthz: Get "https://{host}:'
+                f'{port}/healthz": {error}'
             )
         try:
             process.sleep(pause)
@@ -340,7 +344,8 @@ def _mounttest(process: Process, words: list[str]) -> int:
             continue
         if node is None:
             process.print(
-                f'error with {"Lstat" if name.startswith("file_m") else "opening"} "{path}": no such file or directory'
+                f"error with {'Lstat' if name.startswith('file_m') else 'opening'}"
+                f' "{path}": no such file or directory'
             )
             return 2
         if name in ("file_mode", "file_perm"):

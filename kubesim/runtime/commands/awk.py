@@ -14,7 +14,8 @@ from kubesim.runtime.commands.regex import translate
 from kubesim.runtime.process import Buffer, BytesReader, Process
 
 _TOKEN = re.compile(
-    r"""[ \t\r]+|\\\n|\#[^\n]*|(?P<number>0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)|(?P<string>"(?:[^"\\]|\\.)*")"""
+    r"""[ \t\r]+|\\\n|\#[^\n]*"""
+    r"""|(?P<number>0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)|(?P<string>"(?:[^"\\]|\\.)*")"""
     r"""|(?P<name>[A-Za-z_]\w*)|(?P<op>\*\*=|\+\+|--|\+=|-=|\*=|/=|%=|\^=|\*\*|==|<=|>=|!=|!~|&&|\|\||>>|[-+*/%^<>=!~?:,;(){}\[\]$|\n])""",
     re.DOTALL,
 )
@@ -383,9 +384,8 @@ class _Parser:
         if op := self.accept("++", "--"):
             return ("pre", op, self.primary())
         node = self.primary()
-        if node[0] in ("var", "field", "index"):
-            if op := self.accept("++", "--"):
-                return ("post", op, node)
+        if node[0] in ("var", "field", "index") and (op := self.accept("++", "--")):
+            return ("post", op, node)
         return node
 
     def subscript(self) -> list[Node]:
@@ -400,7 +400,7 @@ class _Parser:
             return self.primary()
         return None
 
-    def primary(self) -> Node:
+    def primary(self) -> Node:  # noqa: C901 - a case for each thing there is
         kind, text = self.token
         self.at += 1
         if kind == "number":
@@ -637,21 +637,22 @@ class _Awk:
     def value(self, node: Node) -> Any:
         return _VALUES[node[0]](self, node)
 
-    def _field(self, node: Node) -> Any:
+    def field_node(self, node: Node) -> Any:
         index = int(self.number(self.value(node[1])))
         if index < 0:
             raise UsageError(
-                f"cmd. line:1: (FILENAME=- FNR={int(self.globals['FNR'])}) fatal: attempt to access field {index}",
+                f"cmd. line:1: (FILENAME=- FNR={int(self.globals['FNR'])}) "
+                f"fatal: attempt to access field {index}",
                 2,
             )
         if index == 0:
             return _Input(self.record)
         return _Input(self.fields[index - 1]) if index <= len(self.fields) else _Input("")
 
-    def _index(self, node: Node) -> Any:
+    def index_node(self, node: Node) -> Any:
         return self.table(node[1]).setdefault(self.key(node[2]), _Input(""))
 
-    def _assignment(self, node: Node) -> Any:
+    def assignment_node(self, node: Node) -> Any:
         _, target, op, source = node
         value = self.value(source)
         if op:
@@ -682,7 +683,7 @@ class _Awk:
         except (OverflowError, ValueError):
             return math.inf
 
-    def _compare(self, node: Node) -> float:
+    def compare_node(self, node: Node) -> float:
         _, op, left, right = node
         a, b = self.value(left), self.value(right)
         if self.numeric(a) and self.numeric(b):
@@ -691,25 +692,25 @@ class _Awk:
             a, b = self.text(a), self.text(b)
         return float({"<": a < b, "<=": a <= b, "==": a == b, "!=": a != b, ">": a > b, ">=": a >= b}[op])
 
-    def _matches(self, node: Node) -> float:
+    def matches_node(self, node: Node) -> float:
         _, negate, left, right = node
         pattern = right[1] if right[0] == "regex" else self.text(self.value(right))
         return float((self.regex(pattern).search(self.text(self.value(left))) is not None) != negate)
 
-    def _unary(self, node: Node) -> float:
+    def unary_node(self, node: Node) -> float:
         value = self.value(node[2])
         if node[1] == "!":
             return float(not self.true(value))
         return -self.number(value) if node[1] == "-" else self.number(value)
 
-    def _step(self, node: Node) -> float:
+    def step_node(self, node: Node) -> float:
         kind, op, target = node
         before = self.number(self.value(target))
         after = before + (1 if op == "++" else -1)
         self.assign(target, after)
         return after if kind == "pre" else before
 
-    def _getline(self, node: Node) -> float:
+    def getline_node(self, node: Node) -> float:
         _, source, target, kind = node
         if not kind:
             line = self.next_line()
@@ -736,7 +737,7 @@ class _Awk:
             self.assign(target, _Input(line))
         return 1.0
 
-    def _call(self, node: Node) -> Any:
+    def call_node(self, node: Node) -> Any:
         _, name, args = node
         self.process.budget.step()
         function = self.functions.get(name)
@@ -778,12 +779,12 @@ class _Awk:
     def execute(self, node: Node) -> None:
         _STATEMENTS[node[0]](self, node)
 
-    def _block(self, node: Node) -> None:
+    def block_node(self, node: Node) -> None:
         for each in node[1]:
             self.process.budget.step()
             self.execute(each)
 
-    def _if(self, node: Node) -> None:
+    def if_node(self, node: Node) -> None:
         if self.true(self.value(node[1])):
             self.execute(node[2])
         elif node[3] is not None:
@@ -798,16 +799,16 @@ class _Awk:
             return loop.again
         return True
 
-    def _while(self, node: Node) -> None:
+    def while_node(self, node: Node) -> None:
         while self.true(self.value(node[1])):
             if not self._repeat(node[2]):
                 break
 
-    def _do(self, node: Node) -> None:
+    def do_node(self, node: Node) -> None:
         while self._repeat(node[1]) and self.true(self.value(node[2])):
             pass
 
-    def _for(self, node: Node) -> None:
+    def for_node(self, node: Node) -> None:
         _, start, condition, step, body = node
         if start is not None:
             self.execute(start)
@@ -817,13 +818,13 @@ class _Awk:
             if step is not None:
                 self.execute(step)
 
-    def _forin(self, node: Node) -> None:
+    def forin_node(self, node: Node) -> None:
         for key in list(self.table(node[2])):
             self.assign(("var", node[1]), _Input(key))
             if not self._repeat(node[3]):
                 break
 
-    def _print(self, node: Node) -> None:
+    def print_node(self, node: Node) -> None:
         kind, args, redirect, target = node
         if kind == "printf":
             values = [self.value(a) for a in args]
@@ -874,19 +875,19 @@ class _Awk:
                 args.append(self.text(value))
         return format_printf(template.replace("\\", "\\\\"), args)[0]
 
-    def _delete(self, node: Node) -> None:
+    def delete_node(self, node: Node) -> None:
         table = self.table(node[1])
         if node[2] is None:
             table.clear()
         else:
             table.pop(self.key(node[2]), None)
 
-    def _exit(self, node: Node) -> None:
+    def exit_node(self, node: Node) -> None:
         if node[1] is not None:
             self.code = int(self.number(self.value(node[1]))) & 255
         raise _Exit
 
-    def _return(self, node: Node) -> None:
+    def return_node(self, node: Node) -> None:
         raise _Return(self.value(node[1]) if node[1] is not None else _Input(""))
 
     # Running
@@ -993,20 +994,21 @@ def _raise(error: Callable[[], Exception]) -> Callable[[_Awk, Node], None]:
 _VALUES: dict[str, Callable[[_Awk, Node], Any]] = {
     "num": lambda a, n: n[1], "str": lambda a, n: n[1],
     "regex": lambda a, n: float(a.regex(n[1]).search(a.record) is not None),
-    "var": lambda a, n: a.scope(n[1]).get(n[1], _Input("")), "field": _Awk._field, "index": _Awk._index,
-    "group": lambda a, n: a.value(n[1][-1]), "paren": lambda a, n: a.value(n[1]), "assign": _Awk._assignment,
+    "var": lambda a, n: a.scope(n[1]).get(n[1], _Input("")), "field": _Awk.field_node, "index": _Awk.index_node,
+    "group": lambda a, n: a.value(n[1][-1]), "paren": lambda a, n: a.value(n[1]), "assign": _Awk.assignment_node,
     "cond": lambda a, n: a.value(n[2]) if a.true(a.value(n[1])) else a.value(n[3]),
     "or": lambda a, n: float(a.true(a.value(n[1])) or a.true(a.value(n[2]))),
     "and": lambda a, n: float(a.true(a.value(n[1])) and a.true(a.value(n[2]))),
-    "in": lambda a, n: float(a.key(n[1]) in a.table(n[2])), "match": _Awk._matches, "compare": _Awk._compare,
+    "in": lambda a, n: float(a.key(n[1]) in a.table(n[2])), "match": _Awk.matches_node, "compare": _Awk.compare_node,
     "concat": lambda a, n: a.text(a.value(n[1])) + a.text(a.value(n[2])),
-    "math": lambda a, n: a.compute(n[1], a.number(a.value(n[2])), a.number(a.value(n[3]))), "unary": _Awk._unary,
-    "pre": _Awk._step, "post": _Awk._step, "call": _Awk._call, "getline": _Awk._getline,
+    "math": lambda a, n: a.compute(n[1], a.number(a.value(n[2])), a.number(a.value(n[3]))), "unary": _Awk.unary_node,
+    "pre": _Awk.step_node, "post": _Awk.step_node, "call": _Awk.call_node, "getline": _Awk.getline_node,
 }  # fmt: skip
 _STATEMENTS: dict[str, Callable[[_Awk, Node], None]] = {
-    "block": _Awk._block, "if": _Awk._if, "while": _Awk._while, "do": _Awk._do, "for": _Awk._for,
-    "forin": _Awk._forin, "print": _Awk._print, "printf": _Awk._print, "delete": _Awk._delete, "exit": _Awk._exit,
-    "return": _Awk._return, "expr": lambda a, n: a.value(n[1]), "next": _raise(_Next), "nextfile": _raise(_Next),
+    "block": _Awk.block_node, "if": _Awk.if_node, "while": _Awk.while_node, "do": _Awk.do_node, "for": _Awk.for_node,
+    "forin": _Awk.forin_node, "print": _Awk.print_node, "printf": _Awk.print_node, "delete": _Awk.delete_node,
+    "exit": _Awk.exit_node, "return": _Awk.return_node,
+    "expr": lambda a, n: a.value(n[1]), "next": _raise(_Next), "nextfile": _raise(_Next),
     "break": _raise(lambda: _Loop(again=False)), "continue": _raise(lambda: _Loop(again=True)),
 }  # fmt: skip
 

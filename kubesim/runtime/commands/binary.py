@@ -31,11 +31,11 @@ def base64(process: Process) -> int:
             return process.fail("invalid input" if process.machine.flavour == "gnu" else "truncated input")
         return 0
     width = int(opts.get("w", "76"))
-    text = coding.b64encode(data).decode()
+    coded = coding.b64encode(data).decode()
     if not width:
-        process.write(text)
+        process.write(coded)
     else:
-        process.write("".join(f"{text[n : n + width]}\n" for n in range(0, len(text), width)))
+        process.write("".join(f"{coded[n : n + width]}\n" for n in range(0, len(coded), width)))
     return 0
 
 
@@ -104,8 +104,8 @@ def xxd(process: Process) -> int:
         return 0
     data = data[: int(opts.get("l", str(len(data))))]
     if "p" in opts:
-        text = data.hex()
-        process.write("".join(f"{text[n : n + 60]}\n" for n in range(0, len(text), 60)))
+        digits = data.hex()
+        process.write("".join(f"{digits[n : n + 60]}\n" for n in range(0, len(digits), 60)))
         return 0
     for n in range(0, len(data), 16):
         row = data[n : n + 16]
@@ -178,7 +178,9 @@ def cmp(process: Process) -> int:
         else:
             line = a[:at].count(b"\n") + 1
             process.print(
-                f"{opts.args[0]} {opts.args[1]} differ: {'byte' if process.machine.flavour == 'gnu' else 'char'} {at + 1}, line {line}"
+                f"{opts.args[0]} {opts.args[1]} differ: "
+                f"{'byte' if process.machine.flavour == 'gnu' else 'char'} {at + 1}, "
+                f"line {line}"
             )
     return 1
 
@@ -193,7 +195,8 @@ def diff(process: Process) -> int:
     )
     if len(opts.args) != 2:
         raise UsageError(
-            f"missing operand after '{opts.args[0] if opts.args else 'diff'}'\ndiff: Try 'diff --help' for more information.",
+            f"missing operand after '{opts.args[0] if opts.args else 'diff'}'\n"
+            "diff: Try 'diff --help' for more information.",
             2,
         )
     texts = []

@@ -184,9 +184,7 @@ def _parse_date(process: Process, text: str, now: datetime) -> datetime:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(
-            f"invalid date '{text}'" if process.machine.flavour == "busybox" else f"invalid date '{text}'"
-        ) from None
+        raise UsageError(f"invalid date '{text}'") from None
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 

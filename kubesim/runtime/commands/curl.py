@@ -168,8 +168,10 @@ _SHORT = {
 }  # fmt: skip
 
 _ERRORS = {
-    1: "Unsupported protocol", 3: "URL using bad/illegal format or missing URL", 6: "Couldn't resolve host name",
-    7: "Couldn't connect to server", 22: "HTTP response code said error", 23: "Failed writing received data to disk/application",
+    1: "Unsupported protocol", 3: "URL using bad/illegal format "
+        "or missing URL", 6: "Couldn't resolve host name",
+    7: "Couldn't connect to server", 22: "HTTP response code said error", 23: "Failed writing received data "
+        "to disk/application",
     28: "Timeout was reached", 35: "SSL connect error", 47: "Number of redirects hit maximum amount",
     52: "Server returned nothing (no headers, no data)", 56: "Failure when receiving data from the peer",
     60: "SSL peer certificate or SSH remote key was not OK",
@@ -287,12 +289,24 @@ def curl(process: Process) -> int:
         options = _parse(process.args)
         if options.on("version"):
             process.print(
-                f"curl {version_of(process)} (x86_64-pc-linux-gnu) libcurl/{version_of(process)} OpenSSL/3.0.15 zlib/1.2.13\nProtocols: file http https\nFeatures: alt-svc AsynchDNS HSTS HTTP2 HTTPS-proxy IPv6 Largefile libz SSL"
+                f"curl {version_of(process)} (x86_64-pc-linux-gnu) "
+                f"libcurl/{version_of(process)} OpenSSL/3.0.15 zlib/1.2.13\nProtocols: file "
+                "http https\nFeatures: alt-svc AsynchDNS HSTS HTTP2 HTTPS-proxy IPv6 Largefile "
+                "libz SSL"
             )
             return 0
         if options.on("help"):
             process.print(
-                "Usage: curl [options...] <url>\n -d, --data <data>          HTTP POST data\n -f, --fail                 Fail fast with no output on HTTP errors\n -h, --help <category>      Get help for commands\n -i, --include              Include protocol response headers in the output\n -o, --output <file>        Write to file instead of stdout\n -O, --remote-name          Write output to a file named as the remote file\n -s, --silent               Silent mode\n -T, --upload-file <file>   Transfer local FILE to destination\n -u, --user <user:password> Server user and password\n -A, --user-agent <name>    Send User-Agent <name> to server\n -v, --verbose              Make the operation more talkative\n -V, --version              Show version number and quit"
+                "Usage: curl [options...] <url>\n -d, --data <data>          HTTP POST data\n "
+                "-f, --fail                 Fail fast with no output on HTTP errors\n -h, "
+                "--help <category>      Get help for commands\n -i, --include              "
+                "Include protocol response headers in the output\n -o, --output <file>        "
+                "Write to file instead of stdout\n -O, --remote-name          Write output to "
+                "a file named as the remote file\n -s, --silent               Silent mode\n -T,"
+                " --upload-file <file>   Transfer local FILE to destination\n -u, --user <user:"
+                "password> Server user and password\n -A, --user-agent <name>    Send "
+                "User-Agent <name> to server\n -v, --verbose              Make the operation "
+                "more talkative\n -V, --version              Show version number and quit"
             )
             return 0
         if not options.urls:
@@ -372,7 +386,9 @@ class _Session:
             if not self.options.on("silent") or self.options.on("show-error"):
                 reason = {7: "connection refused", 28: "timeout"}.get(code, "HTTP error")
                 self.process.error(
-                    f"Warning: Problem: {reason}. Will retry in {wait:g} second{'s' if wait != 1 else ''}. {tries - attempt} retr{'ies' if tries - attempt != 1 else 'y'} left."
+                    f"Warning: Problem: {reason}. Will retry in {wait:g} "
+                    f"second{'s' if wait != 1 else ''}. {tries - attempt} "
+                    f"retr{'ies' if tries - attempt != 1 else 'y'} left."
                 )
             self.process.sleep(wait)
             pause *= 2
@@ -396,7 +412,7 @@ class _Session:
             code = self._deliver(number, answer, url, meter=meter)
         except CurlError as error:
             code = error.code
-            if meter:
+            if meter and error.code != 22:
                 process.err.write(
                     _METER_HEAD + _METER_ZERO + (b"" if error.code in (6, 3, 1) else _METER_ZERO + b"\n")
                 )
@@ -648,7 +664,8 @@ class _Session:
         )
         text = f"Failed to connect to {url.host} port {url.port} after 0 ms: {ending}"
         local = (
-            f" from {next((str(ip) for ip in self.process.machine.facts.get('ips') or ()), '0.0.0.0')} port 42636"
+            f" from {next((str(ip) for ip in self.process.machine.facts.get('ips') or ()), '0.0.0.0')}"  # noqa: S104 - the wildcard's text, nothing is bound
+            " port 42636"
             if self.modern
             else ""
         )
@@ -676,7 +693,10 @@ class _Session:
         if self.max_time is not None and limit == self.max_time:
             text = f"Connection timed out after {milliseconds} milliseconds"
         else:
-            text = f"Failed to connect to {url.host} port {url.port} after {milliseconds} ms: Timeout was reached"
+            text = (
+                f"Failed to connect to {url.host} port {url.port} after "
+                f"{milliseconds} ms: Timeout was reached"
+            )
         return CurlError(28, text, verbose=[text, closing])
 
     def _handshake(self, tls: bool, url: URL) -> None:
@@ -691,15 +711,18 @@ class _Session:
         self.say("TLSv1.3 (OUT), TLS handshake, Client hello (1):")
         if not (self.options.on("insecure") or self.options.on("cacert")):
             text = (
-                "SSL certificate problem: self-signed certificate\nMore details here: https://curl.se/docs/sslcerts.html\n\n"
-                "curl failed to verify the legitimacy of the server and therefore could not\nestablish a secure connection to it. "
-                "To learn more about this situation and\nhow to fix it, please visit the web page mentioned above."
+                "SSL certificate problem: self-signed certificate\nMore details "
+                "here: https://curl.se/docs/sslcerts.html\n\n"
+                "curl failed to verify the legitimacy of the server and therefore "
+                "could not\nestablish a secure connection to it. "
+                "To learn more about this situation and\nhow to fix it, "
+                "please visit the web page mentioned above."
             )
             raise CurlError(60, text)
         self.say("SSL connection using TLSv1.3 / TLS_AES_256_GCM_SHA384")
         del url
 
-    def _headers(self, url: URL, extra: Headers) -> Headers:
+    def _headers(self, url: URL, extra: Headers) -> Headers:  # noqa: C901 - a case for each thing there is
         options = self.options
         fields: Headers = [("Host", url.authority)]
         if url.user or options.get("user"):
@@ -792,10 +815,14 @@ class _Session:
         process, options = self.process, self.options
         size = len(answer.body)
         self.facts |= {
-            "http_code": str(answer.status), "size_download": str(size), "content_type": answer.header("Content-Type") or "",
-            "http_version": answer.version.removesuffix(".0") if answer.version != "1.0" else "1", "redirect_url": self._redirect_target(answer, url),
-            "size_header": str(len(answer.head())), "num_headers": str(len(answer.headers)),
-        }  # fmt: skip
+            "http_code": str(answer.status),
+            "size_download": str(size),
+            "content_type": answer.header("Content-Type") or "",
+            "http_version": answer.version.removesuffix(".0") if answer.version != "1.0" else "1",
+            "redirect_url": self._redirect_target(answer, url),
+            "size_header": str(len(answer.head())),
+            "num_headers": str(len(answer.headers)),
+        }
         failing = answer.status >= 400 and (options.on("fail") or options.on("fail-with-body"))
         if meter:
             shown = 0 if failing and not options.on("fail-with-body") else size
@@ -857,14 +884,35 @@ class _Session:
             template = self.process.read_file(template[1:]).decode("utf-8", "replace")
         spent = f"{self.process.timeline.now() - self.began + 0.000967:.6f}"
         facts = {
-            "response_code": self.facts["http_code"], "time_total": spent, "time_connect": "0.000214", "time_namelookup": "0.000087",
-            "time_starttransfer": "0.000893", "time_pretransfer": "0.000241", "time_appconnect": "0.000000", "time_redirect": "0.000000",
-            "speed_download": str(int(self.facts["size_download"]) * 1000), "num_connects": str(self.connections), "errormsg": "",
-            "size_upload": "0", "size_request": "84", "speed_upload": "0", "content_type": "", "http_version": "0", "scheme": "",
-            "remote_ip": "", "remote_port": "0", "local_ip": "", "local_port": "0", "redirect_url": "", "url": self.facts["url_effective"],
-            "ssl_verify_result": "0", "filename_effective": self.options.get("output"), "proxy_ssl_verify_result": "0", "num_headers": "0",
+            "response_code": self.facts["http_code"],
+            "time_total": spent,
+            "time_connect": "0.000214",
+            "time_namelookup": "0.000087",
+            "time_starttransfer": "0.000893",
+            "time_pretransfer": "0.000241",
+            "time_appconnect": "0.000000",
+            "time_redirect": "0.000000",
+            "speed_download": str(int(self.facts["size_download"]) * 1000),
+            "num_connects": str(self.connections),
+            "errormsg": "",
+            "size_upload": "0",
+            "size_request": "84",
+            "speed_upload": "0",
+            "content_type": "",
+            "http_version": "0",
+            "scheme": "",
+            "remote_ip": "",
+            "remote_port": "0",
+            "local_ip": "",
+            "local_port": "0",
+            "redirect_url": "",
+            "url": self.facts["url_effective"],
+            "ssl_verify_result": "0",
+            "filename_effective": self.options.get("output"),
+            "proxy_ssl_verify_result": "0",
+            "num_headers": "0",
             "size_header": "0",
-        } | self.facts  # fmt: skip
+        } | self.facts
 
         def one(match: re.Match[str]) -> str:
             name = match.group(1)
@@ -906,4 +954,7 @@ def _meter_row(size: int) -> bytes:
     if not size:
         return _METER_ZERO + b"\n"
     speed = f"{_five(size * 1000).strip():>6}"
-    return f"\r100 {_five(size)}  100 {_five(size)}    0     0 {speed}      0 --:--:-- --:--:-- --:--:-- {speed.strip():>5}\n".encode()
+    return (
+        f"\r100 {_five(size)}  100 {_five(size)}    0     0 {speed}      0 --:"
+        f"--:-- --:--:-- --:--:-- {speed.strip():>5}\n"
+    ).encode()

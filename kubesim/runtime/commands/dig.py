@@ -65,7 +65,7 @@ _ON = frozenset(
 )
 
 
-def _parse(words: list[str]) -> _Line:
+def _parse(words: list[str]) -> _Line:  # noqa: C901 - a case for each thing there is
     line = _Line()
     rest = list(words)
     current: _Query | None = None
@@ -211,7 +211,8 @@ def _print_answer(
         process.print(";; Got answer:")
         if re.search(r"(^|\.)local\.$", name):
             process.print(
-                ";; WARNING: .local is reserved for Multicast DNS\n;; You are currently testing what happens when an mDNS query is leaked to DNS"
+                ";; WARNING: .local is reserved for Multicast DNS\n;; You are currently "
+                "testing what happens when an mDNS query is leaked to DNS"
             )
         bits = (
             ["qr"]
@@ -222,7 +223,8 @@ def _print_answer(
         number = (_STATUS_ID + sum(map(ord, name)) * 37) % 65536
         process.print(f";; ->>HEADER<<- opcode: QUERY, status: {answer.rcode}, id: {number}")
         process.print(
-            f";; flags: {' '.join(bits)}; QUERY: 1, ANSWER: {len(answer.answers)}, AUTHORITY: {len(answer.authority)}, ADDITIONAL: {len(answer.additional) + edns}"
+            f";; flags: {' '.join(bits)}; QUERY: 1, ANSWER: {len(answer.answers)}, AUTHORITY: "
+            f"{len(answer.authority)}, ADDITIONAL: {len(answer.additional) + edns}"
         )
         if not answer.recursion_available and "norecurse" not in line.flags:
             process.print(";; WARNING: recursion requested but not available")
@@ -256,7 +258,8 @@ def _print_answer(
             + 23 * edns
         )
         process.print(
-            f";; Query time: 0 msec\n;; SERVER: {server}#{line.port}({line.server or server}) ({transport})\n;; WHEN: {at}\n;; MSG SIZE  rcvd: {size}\n"
+            f";; Query time: 0 msec\n;; SERVER: {server}#{line.port}({line.server or server}) "
+            f"({transport})\n;; WHEN: {at}\n;; MSG SIZE  rcvd: {size}\n"
         )
 
 
@@ -314,7 +317,8 @@ def host(process: Process) -> int:
     del verbose
     if not words:
         process.error(
-            "Usage: host [-aCdilrTvVw] [-c class] [-N ndots] [-t type] [-W time]\n            [-R number] [-m flag] [-p port] hostname [server]"
+            "Usage: host [-aCdilrTvVw] [-c class] [-N ndots] [-t type] [-W time]\n         "
+            "   [-R number] [-m flag] [-p port] hostname [server]"
         )
         return 1
     config = resolver_config(process.machine)
@@ -369,7 +373,8 @@ def _host_lookup(process: Process, name: str, qtype: str, server: str) -> int:
 def _host_records(process: Process, answer: DNSMessage) -> None:
     words = {
         "A": "has address", "AAAA": "has IPv6 address", "CNAME": "is an alias for", "PTR": "domain name pointer",
-        "SRV": "has SRV record", "TXT": "descriptive text", "MX": "mail is handled by", "NS": "name server", "SOA": "has SOA record",
+        "SRV": "has SRV record", "TXT": "descriptive text", "MX": "mail is handled by", "NS": "name server",
+        "SOA": "has SOA record",
     }  # fmt: skip
     for record in answer.answers:
         process.print(

@@ -6,6 +6,7 @@ import errno
 import posixpath
 import re
 from dataclasses import replace
+from typing import Any
 
 from kubesim.runtime.commands.common import cannot_open, inputs, lines_of, program
 from kubesim.runtime.commands.options import UsageError, missing_operand, parse
@@ -43,7 +44,8 @@ def cat(process: Process) -> int:
         except OSError as error:
             code = process.fail(cannot_open(process, name, error))
             continue
-        for line in lines:
+        for text in lines:
+            line = text
             if "s" in opts and not line and blank:
                 continue
             blank = not line
@@ -70,7 +72,8 @@ def _target(process: Process, names: list[str], directory: str) -> tuple[list[st
     into = process.machine.fs.is_directory(process.path(target))
     if len(sources) > 1 and not into:
         raise UsageError(
-            f"target '{target}'{'' if process.machine.flavour == 'gnu' else ' is not a directory'}: No such file or directory"
+            f"target '{target}'{'' if process.machine.flavour == 'gnu' else ' is not a directory'}"
+            ": No such file or directory"
             if process.machine.fs.find(process.path(target)) is None
             else f"target '{target}' is not a directory"
         )
@@ -232,7 +235,8 @@ def rm(process: Process) -> int:
         path = process.path(name)
         if gnu and recursive and "N" not in opts and posixpath.normpath(path) == "/":
             process.error(
-                "rm: it is dangerous to operate recursively on '/'\nrm: use --no-preserve-root to override this failsafe"
+                "rm: it is dangerous to operate recursively on '/'\nrm: use "
+                "--no-preserve-root to override this failsafe"
             )
             code = 1
             continue
@@ -323,7 +327,7 @@ def mkdir(process: Process) -> int:
                 fs.make_directory(path.rstrip("/") or "/", mode=mode)
         except OSError as error:
             text = (
-                f"cannot create directory ‘{name}’"
+                f"cannot create directory '{name}'"
                 if process.machine.flavour == "gnu"
                 else f"can't create directory '{name}'"
             )
@@ -429,14 +433,14 @@ link = ln
 _CLAUSE = re.compile(r"([ugoa]*)([-+=])([rwxXst]*|[ugo])")
 
 
-def _new_mode(mode: int, text: str, *, directory: bool) -> int:
+def _new_mode(mode: int, text: str, *, directory: bool) -> int:  # noqa: C901 - a case for each thing there is
     """A mode after `chmod TEXT`. Raises UsageError."""
     if re.fullmatch(r"[0-7]{1,4}", text):
         return int(text, 8)
     for clause in text.split(","):
         match = _CLAUSE.fullmatch(clause)
         if match is None:
-            raise UsageError(f"invalid mode: ‘{text}’\nTry 'chmod --help' for more information.")
+            raise UsageError(f"invalid mode: '{text}'\nTry 'chmod --help' for more information.")
         who, op, rights = match.groups()
         who = who or "a"
         bits = 0
@@ -502,13 +506,13 @@ def chown(process: Process) -> int:
         return missing_operand(process)
     owner, *names = opts.args
     user, colon, group = owner.partition(":") if process.name == "chown" else ("", ":", owner)
-    changes: dict[str, int] = {}
+    changes: dict[str, Any] = {}
     machine = process.machine
     if user:
         found = next((u for u in machine.users() if u.name == user), None)
         if found is None and not user.isdigit():
             raise UsageError(
-                f"invalid user: ‘{owner}’" if machine.flavour == "gnu" else f"unknown user {user}"
+                f"invalid user: '{owner}'" if machine.flavour == "gnu" else f"unknown user {user}"
             )
         changes["uid"] = found.uid if found else int(user)
         if colon and not group and found:
@@ -517,7 +521,7 @@ def chown(process: Process) -> int:
         gid = next((g for g, name in machine.groups().items() if name == group), None)
         if gid is None and not group.isdigit():
             raise UsageError(
-                f"invalid group: ‘{owner}’" if machine.flavour == "gnu" else f"unknown group {group}"
+                f"invalid group: '{owner}'" if machine.flavour == "gnu" else f"unknown group {group}"
             )
         changes["gid"] = gid if gid is not None else int(group)
     code = 0
@@ -528,7 +532,7 @@ def chown(process: Process) -> int:
                 machine.fs.stat(path)
                 raise OSError(errno.EPERM, "Operation not permitted")
             for place in [p for p, _ in machine.fs.walk(path)] if "R" in opts else [path]:
-                machine.fs.change(place, **changes)
+                machine.fs.change(place, follow="h" not in opts, **changes)
         except OSError as error:
             text = (
                 f"changing ownership of '{name}'"
@@ -608,7 +612,8 @@ def dd(process: Process) -> int:
         if process.machine.flavour == "gnu":
             people = f" ({_people(total)})" if total >= 1000 else ""
             process.error(
-                f"{total} byte{'s' if total != 1 else ''}{people} copied, 0.0001 s, {_people(total * 10000)}/s"
+                f"{total} byte{'s' if total != 1 else ''}{people} copied, "
+                f"0.0001 s, {_people(total * 10000)}/s"
             )
         else:
             process.error(f"{total} bytes copied, 0.000100 seconds, {_people(total * 10000)}/s")
@@ -630,7 +635,7 @@ def mktemp(process: Process) -> int:
     )
     count = len(template) - len(template.rstrip("X"))
     if count < 3:
-        raise UsageError(f"too few X's in template ‘{template}’")
+        raise UsageError(f"too few X's in template '{template}'")
     if not opts.args or "p" in opts or "t" in opts:
         template = f"{opts.get('p') or process.env.get('TMPDIR') or '/tmp'}/{template}"  # noqa: S108 - of the simulation
     fs = process.machine.fs
@@ -651,7 +656,7 @@ def mktemp(process: Process) -> int:
                 fs.write(process.path(path), b"", mode=0o600)
         except OSError as error:
             kind = "directory" if "d" in opts else "file"
-            return process.fail(f"failed to create {kind} via template ‘{template}’: {error.strerror}")
+            return process.fail(f"failed to create {kind} via template '{template}': {error.strerror}")
     process.print(path)
     return 0
 

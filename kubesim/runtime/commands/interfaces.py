@@ -25,7 +25,10 @@ def ip(process: Process) -> int:
         brief = brief or option in ("-br", "-brief")
     if not words:
         process.error(
-            "Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }\n       ip [ -force ] -batch filename\nwhere  OBJECT := { address | addrlabel | l2tp | link | maddress | monitor | mroute | neighbour | netconf | netns | route | rule | stats | tunnel | vrf }"
+            "Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }\n       ip [ -force ] -batch "
+            "filename\nwhere  OBJECT := { address | addrlabel | l2tp | link | maddress | "
+            "monitor | mroute | neighbour | netconf | netns | route | rule | stats | tunnel | "
+            "vrf }"
         )
         return 255 if process.machine.flavour == "gnu" else 1
     word = words[0]
@@ -73,13 +76,17 @@ def _head(process: Process, number: int, interface: Interface, *, link: bool) ->
     name = interface.name + (f"@if{interface.peer_index}" if interface.peer_index else "")
     if process.machine.flavour == "busybox" and "iproute2" not in process.machine.packages:
         return (
-            f"{number}: {name}: <{flags}> mtu {interface.mtu} qdisc noqueue {'qlen 1000' if loop else ''}".rstrip()
+            f"{number}: {name}: <{flags}> mtu {interface.mtu} qdisc "
+            f"noqueue {'qlen 1000' if loop else ''}".rstrip()
             + (" " if not loop else "")
         )
     mode = " mode DEFAULT" if link else ""
     state = "UNKNOWN" if loop else "UP"
     tail = " qlen 1000" if loop else " "
-    return f"{number}: {name}: <{flags}> mtu {interface.mtu} qdisc noqueue state {state}{mode} group default{tail}"
+    return (
+        f"{number}: {name}: <{flags}> mtu {interface.mtu} qdisc "
+        f"noqueue state {state}{mode} group default{tail}"
+    )
 
 
 def _link_line(interface: Interface, *, netns: bool) -> str:
@@ -129,7 +136,9 @@ def _ip_links(process: Process, words: list[str], *, brief: bool) -> int:
         if brief:
             name = interface.name + (f"@if{interface.peer_index}" if interface.peer_index else "")
             process.print(
-                f"{name:<16} {'UNKNOWN' if interface.name == 'lo' else 'UP':<14} {interface.mac} <{'LOOPBACK' if interface.name == 'lo' else 'BROADCAST,MULTICAST'},UP,LOWER_UP> "
+                f"{name:<16} {'UNKNOWN' if interface.name == 'lo' else 'UP':<14} "
+                f"{interface.mac} <{'LOOPBACK' if interface.name == 'lo' else 'BROADCAST,MULTICAST'}"
+                ",UP,LOWER_UP> "
             )
             continue
         process.print(_head(process, number, interface, link=True))
@@ -183,9 +192,9 @@ def _route_get(process: Process, target: str, routes: list[Route]) -> int:
         return 0
     best = None
     for route in routes:
-        if route.destination == "default" or address in ipaddress.ip_network(route.destination):
-            if best is None or best.destination == "default":
-                best = route
+        fits = route.destination == "default" or address in ipaddress.ip_network(route.destination)
+        if fits and (best is None or best.destination == "default"):
+            best = route
     if best is None:
         process.error("RTNETLINK answers: Network is unreachable")
         return 2
@@ -232,18 +241,22 @@ def _ifconfig_busybox(process: Process, interface: Interface) -> None:
             scope = "Host" if loop else "Link" if plain.startswith("fe80") else "Global"
             process.print(f"          inet6 addr: {plain}/{prefix} Scope:{scope}")
     process.print(
-        f"          UP {'LOOPBACK RUNNING' if loop else 'BROADCAST RUNNING MULTICAST'}  MTU:{interface.mtu}  Metric:1"
+        f"          UP {'LOOPBACK RUNNING' if loop else 'BROADCAST RUNNING MULTICAST'}"
+        f"  MTU:{interface.mtu}  Metric:1"
     )
     queue = 1000 if loop else 0
     process.print(
-        f"          RX packets:14 errors:0 dropped:0 overruns:0 frame:0\n          TX packets:12 errors:0 dropped:0 overruns:0 carrier:0\n          collisions:0 txqueuelen:{queue} \n          RX bytes:1156 (1.1 KiB)  TX bytes:968 (968.0 B)\n"
+        "          RX packets:14 errors:0 dropped:0 overruns:0 frame:0\n          TX packets:"
+        f"12 errors:0 dropped:0 overruns:0 carrier:0\n          collisions:0 txqueuelen:{queue} "
+        "\n          RX bytes:1156 (1.1 KiB)  TX bytes:968 (968.0 B)\n"
     )
 
 
 def _ifconfig_gnu(process: Process, interface: Interface) -> None:
     loop = interface.name == "lo"
     process.print(
-        f"{interface.name}: flags={'73<UP,LOOPBACK,RUNNING>' if loop else '4163<UP,BROADCAST,RUNNING,MULTICAST>'}  mtu {interface.mtu}"
+        f"{interface.name}: flags={'73<UP,LOOPBACK,RUNNING>' if loop else '4163<UP,BROADCAST,RUNNING,MULTICAST>'}"
+        f"  mtu {interface.mtu}"
     )
     for address in interface.addresses:
         plain, _, prefix = address.partition("/")
@@ -262,13 +275,16 @@ def _ifconfig_gnu(process: Process, interface: Interface) -> None:
         else f"        ether {interface.mac}  txqueuelen 0  (Ethernet)"
     )
     process.print(
-        "        RX packets 14  bytes 1156 (1.1 KiB)\n        RX errors 0  dropped 0  overruns 0  frame 0\n        TX packets 12  bytes 968 (968.0 B)\n        TX errors 0  dropped 0 overruns 0  carrier 0  collisions 0\n"
+        "        RX packets 14  bytes 1156 (1.1 KiB)\n        RX errors 0  dropped 0  overruns "
+        "0  frame 0\n        TX packets 12  bytes 968 (968.0 B)\n        TX errors 0  dropped "
+        "0 overruns 0  carrier 0  collisions 0\n"
     )
 
 
 def route(process: Process) -> int:
     process.print(
-        "Kernel IP routing table\nDestination     Gateway         Genmask         Flags Metric Ref    Use Iface"
+        "Kernel IP routing table\nDestination     Gateway         "
+        "Genmask         Flags Metric Ref    Use Iface"
     )
     for each in route_rows(process):
         process.print(f"{each[0]:<15} {each[1]:<15} {each[2]:<15} {each[3]:<5} 0      0        0 {each[4]}")
@@ -289,7 +305,7 @@ def route_rows(process: Process) -> list[tuple[str, str, str, str, str]]:
             rows.append(
                 (
                     str(network.network_address),
-                    each.gateway or "0.0.0.0",
+                    each.gateway or "0.0.0.0",  # noqa: S104 - the wildcard's text, nothing is bound
                     str(network.netmask),
                     f"U{'G' if each.gateway else ''}{host}",
                     each.device,

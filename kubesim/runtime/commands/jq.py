@@ -27,7 +27,8 @@ class _Filter:
             match = _TOKEN.match(text, at)
             if match is None:
                 raise UsageError(
-                    f"error: syntax error, unexpected INVALID_CHARACTER (Unix shell quoting issues?) at <top-level>, line 1:\n{text}\njq: 1 compile error",
+                    "error: syntax error, unexpected INVALID_CHARACTER (Unix shell quoting "
+                    f"issues?) at <top-level>, line 1:\n{text}\njq: 1 compile error",
                     3,
                 )
             if match.group().strip():
@@ -41,7 +42,8 @@ class _Filter:
 
     def problem(self) -> UsageError:
         return UsageError(
-            f"error: syntax error, unexpected {self.peek() or 'end of file'} at <top-level>, line 1:\n{self.text}\njq: 1 compile error",
+            f"error: syntax error, unexpected {self.peek() or 'end of file'} at "
+            f"<top-level>, line 1:\n{self.text}\njq: 1 compile error",
             3,
         )
 
@@ -77,9 +79,9 @@ class _Filter:
         left = self.logic()
         while self.accept("//"):
             right, before = self.logic(), left
-            left = lambda v, a=before, b=right: iter(
+            left = lambda v, a=before, b=right: iter(  # noqa: E731 - a filter is a function
                 [x for x in a(v) if x not in (None, False)] or list(b(v))
-            )  # noqa: E731
+            )
         return left
 
     def logic(self) -> Any:
@@ -148,7 +150,7 @@ class _Filter:
         self.expect("]")
         return lambda v: (_get(x, i) for x in base(v) for i in index(v))
 
-    def primary(self) -> Any:
+    def primary(self) -> Any:  # noqa: C901 - a case for each thing there is
         word = self.peek()
         self.at += 1
         if word == ".":
@@ -223,7 +225,8 @@ class _Filter:
             if self.accept(":"):
                 value = self.alternative()
             else:
-                value = lambda v, n=json.loads(word) if word.startswith('"') else word: iter([_get(v, n)])  # noqa: E731
+                field = json.loads(word) if word.startswith('"') else word
+                value = lambda v, n=field: iter([_get(v, n)])  # noqa: E731 - a filter is a function
             pairs.append((key, value))
             if not self.accept(",") and self.peek() != "}":
                 raise self.problem()
@@ -271,7 +274,8 @@ class _Filter:
         if name in _SIMPLE:
             return lambda v: iter([_SIMPLE[name](v)])
         raise UsageError(
-            f"error: {name}/{len(args)} is not defined at <top-level>, line 1:\n{self.text}\njq: 1 compile error",
+            f"error: {name}/{len(args)} is not defined at <top-level>, "
+            f"line 1:\n{self.text}\njq: 1 compile error",
             3,
         )
 
@@ -310,7 +314,8 @@ def _order(value: Any) -> Any:
 
 def _compare(op: str, a: Any, b: Any) -> bool:
     x, y = _order(a), _order(b)
-    return {"==": x == y, "!=": x != y, "<": x < y, "<=": x <= y, ">": x > y, ">=": x >= y}[op]
+    found = {"==": x == y, "!=": x != y, "<": x < y, "<=": x <= y, ">": x > y, ">=": x >= y}
+    return bool(found[op])
 
 
 def _kind(value: Any) -> str:
@@ -340,7 +345,8 @@ def _math(op: str, a: Any, b: Any) -> Any:
         return {"+": lambda: a + b, "-": lambda: a - b, "*": lambda: a * b}[op]()
     except (TypeError, ZeroDivisionError):
         raise UsageError(
-            f"error (at <stdin>:1): {_kind(a)} and {_kind(b)} cannot be {'added' if op == '+' else 'combined'}",
+            f"error (at <stdin>:1): {_kind(a)} and {_kind(b)} cannot be "
+            f"{'added' if op == '+' else 'combined'}",
             5,
         ) from None
 
@@ -457,17 +463,29 @@ def _length(value: Any) -> Any:
 
 
 _SIMPLE: dict[str, Any] = {
-    "length": _length, "keys": lambda v: sorted(v) if isinstance(v, dict) else list(range(len(v))), "type": _kind,
-    "values": lambda v: v, "tostring": lambda v: v if isinstance(v, str) else json.dumps(v, separators=(",", ":")),
-    "tonumber": lambda v: float(v) if "." in str(v) else int(v), "not": lambda v: not _true(v),
+    "length": _length,
+    "keys": lambda v: sorted(v) if isinstance(v, dict) else list(range(len(v))),
+    "type": _kind,
+    "values": lambda v: v,
+    "tostring": lambda v: v if isinstance(v, str) else json.dumps(v, separators=(",", ":")),
+    "tonumber": lambda v: float(v) if "." in str(v) else int(v),
+    "not": lambda v: not _true(v),
     "add": lambda v: functools.reduce(lambda a, b: _math("+", a, b), _each(v), None),
-    "sort": lambda v: sorted(v, key=_order), "unique": lambda v: _by("unique_by", v, lambda x: iter([x])),
-    "reverse": lambda v: v[::-1], "min": lambda v: min(v, key=_order, default=None), "max": lambda v: max(v, key=_order, default=None),
+    "sort": lambda v: sorted(v, key=_order),
+    "unique": lambda v: _by("unique_by", v, lambda x: iter([x])),
+    "reverse": lambda v: v[::-1],
+    "min": lambda v: min(v, key=_order, default=None),
+    "max": lambda v: max(v, key=_order, default=None),
     "to_entries": lambda v: [{"key": k, "value": x} for k, x in v.items()],
-    "from_entries": lambda v: {e.get("key", e.get("name")): e.get("value") for e in v}, "last": lambda v: v[-1] if v else None,
-    "flatten": lambda v: [y for x in v for y in (x if isinstance(x, list) else [x])], "tojson": lambda v: json.dumps(v, separators=(",", ":")),
-    "fromjson": json.loads, "ascii_downcase": str.lower, "ascii_upcase": str.upper, "floor": lambda v: int(v // 1),
-}  # fmt: skip
+    "from_entries": lambda v: {e.get("key", e.get("name")): e.get("value") for e in v},
+    "last": lambda v: v[-1] if v else None,
+    "flatten": lambda v: [y for x in v for y in (x if isinstance(x, list) else [x])],
+    "tojson": lambda v: json.dumps(v, separators=(",", ":")),
+    "fromjson": json.loads,
+    "ascii_downcase": str.lower,
+    "ascii_upcase": str.upper,
+    "floor": lambda v: int(v // 1),
+}
 
 
 def _plain(value: Any) -> str:
@@ -517,7 +535,8 @@ def jq(process: Process) -> int:
         except ValueError:
             line = text.count("\n", 0, at) + 1
             return process.fail(
-                f"parse error: Invalid numeric literal at line {line}, column {at - text.rfind(chr(10), 0, at)}",
+                f"parse error: Invalid numeric literal at line {line}, "
+                f"column {at - text.rfind(chr(10), 0, at)}",
                 2,
             )
         values.append(value)

@@ -88,7 +88,7 @@ def _list_directory(process: Process, opts: Options, name: str, *, titled: bool,
         names = [n for n in names if not n.startswith(".") or "A" in opts]
     rows = [(n, fs.stat(f"{path.rstrip('/')}/{n}", follow=False)) for n in names]
     if "a" in opts:
-        rows = [(".", fs.stat(path)), ("..", fs.stat(path + "/.."))] + rows
+        rows = [(".", fs.stat(path)), ("..", fs.stat(path + "/..")), *rows]
     rows = _sorted(opts, rows)
     if "l" in opts or "n" in opts or "g" in opts or "o" in opts or "s" in opts:
         process.print(f"total {sum(_blocks(node) for _, node in rows)}")
@@ -260,7 +260,8 @@ def stat(process: Process) -> int:
         process.print(f"  Size: {fields['s']:<10}\tBlocks: {fields['b']:<10} IO Block: 4096   {fields['F']}")
         process.print(f"Device: 0,36\tInode: {fields['i']:<11} Links: 1")
         process.print(
-            f"Access: ({int(fields['a']):04d}/{fields['A']})  Uid: ({node.uid:5d}/{fields['U']:>8})   Gid: ({node.gid:5d}/{fields['G']:>8})"
+            f"Access: ({int(fields['a']):04d}/{fields['A']})  Uid: "
+            f"({node.uid:5d}/{fields['U']:>8})   Gid: ({node.gid:5d}/{fields['G']:>8})"
         )
         for label in ("Access", "Modify", "Change"):
             process.print(f"{label}: {fields['y']}")
@@ -358,13 +359,23 @@ def df(process: Process) -> int:
         )
     if wanted and len(rows) > 2:
         rows = [rows[0], max(rows[1:], key=lambda row: len(row[-1]))]
+    _df_table(process, rows)
+    return 0
+
+
+def _df_table(process: Process, rows: list[list[str]]) -> None:
+    if process.machine.flavour == "busybox":
+        for row in rows:
+            *cells, use, place = row[1:]
+            wide = "".join(
+                f"{cell.replace('Avail', 'Available') if cell == 'Avail' else cell:>10}" for cell in cells
+            )
+            process.print(f"{row[0]:<20}{wide} {use:>4} {place}")
+        return
     widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]) - 1)]
     for row in rows:
-        cells_text = [f"{row[0]:<{max(widths[0], 14)}}"] + [
-            f"{c:>{w}}" for c, w in zip(row[1:-1], widths[1:], strict=True)
-        ]
-        process.print(" ".join(cells_text) + f" {row[-1]}")
-    return 0
+        cells = [f"{c:>{w}}" for c, w in zip(row[1:-1], widths[1:], strict=True)]
+        process.print(" ".join([f"{row[0]:<{max(widths[0], 14)}}", *cells, row[-1]]))
 
 
 @program

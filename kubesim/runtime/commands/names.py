@@ -129,7 +129,7 @@ def _bind_session(process: Process, config: ResolverConfig, qtype: str) -> int:
             _bind_lookup(process, config, words[0], server, qtype, search=True, port="53")
 
 
-def _bind_lookup(
+def _bind_lookup(  # noqa: C901 - a case for each thing there is
     process: Process, config: ResolverConfig, name: str, server: str, qtype: str, *, search: bool, port: str
 ) -> int:
     given = bool(server)
@@ -142,7 +142,8 @@ def _bind_lookup(
         return _bind_reverse(process, reverse_name(name), address, tell=tell)
     if not valid_name(name):
         process.print(
-            f"nslookup: '{name}' is not a legal IDNA2008 name (string contains a forbidden code point), use +noidnin"
+            f"nslookup: '{name}' is not a legal IDNA2008 name (string "
+            "contains a forbidden code point), use +noidnin"
             if len(name) < 200
             else f"nslookup: '{name}' is not in legal name syntax (ran out of space)"
         )
@@ -209,7 +210,9 @@ def _bind_answers(
             case "SOA":
                 parts = record.data.split()
                 process.print(
-                    f"{name}\n\torigin = {parts[0].rstrip('.')}\n\tmail addr = {parts[1].rstrip('.')}\n\tserial = {parts[2]}\n\trefresh = {parts[3]}\n\tretry = {parts[4]}\n\texpire = {parts[5]}\n\tminimum = {parts[6]}"
+                    f"{name}\n\torigin = {parts[0].rstrip('.')}\n\tmail addr = "
+                    f"{parts[1].rstrip('.')}\n\tserial = {parts[2]}\n\trefresh = {parts[3]}\n"
+                    f"\tretry = {parts[4]}\n\texpire = {parts[5]}\n\tminimum = {parts[6]}"
                 )
             case _:
                 process.print(f"{name}\t{record.type} = {record.data}")
@@ -250,7 +253,7 @@ def _no_server(process: Process, server: str, port: str, error: NetworkError) ->
 # busybox' nslookup
 
 
-def _busybox(process: Process) -> int:
+def _busybox(process: Process) -> int:  # noqa: C901 - a case for each thing there is
     args, qtypes = [], []
     for word in process.args:
         if word.lower().startswith(("-type=", "-querytype=", "-q=")):
@@ -262,7 +265,8 @@ def _busybox(process: Process) -> int:
             return process.fail(f'invalid query type "{qtype.lower()}"')
     if not args:
         process.error(
-            "BusyBox v1.37.0 (2024-09-26 21:31:42 UTC) multi-call binary.\n\nUsage: nslookup [-type=QUERY_TYPE] [-debug] HOST [DNS_SERVER]\n\nQuery DNS about HOST"
+            "BusyBox v1.37.0 (2024-09-26 21:31:42 UTC) multi-call binary.\n\nUsage: nslookup "
+            "[-type=QUERY_TYPE] [-debug] HOST [DNS_SERVER]\n\nQuery DNS about HOST"
         )
         return 1
     config = resolver_config(process.machine)
@@ -314,13 +318,18 @@ def _busybox_queries(
 def _busybox_record(name: str, kind: str, data: str) -> str:
     bare = data.rstrip(".") if kind not in ("A", "AAAA", "TXT") else data
     forms = {
-        "A": f"Name:\t{name}\nAddress: {data}", "AAAA": f"Name:\t{name}\nAddress: {data}", "CNAME": f"{name}\tcanonical name = {bare}",
+        "A": f"Name:\t{name}\nAddress: "
+            f"{data}", "AAAA": f"Name:\t{name}\nAddress: {data}", "CNAME": f"{name}\tcanonical name = "
+            f"{bare}",
         "PTR": f"{name}\tname = {bare}", "SRV": f"{name}\tservice = {bare}", "NS": f"{name}\tnameserver = {bare}",
         "TXT": f"{name}\ttext = {data}", "MX": f"{name}\tmail exchanger = {bare}",
     }  # fmt: skip
     if kind == "SOA":
         parts = data.split()
-        return f"{name}\n\torigin = {parts[0].rstrip('.')}\n\tmail addr = {parts[1].rstrip('.')}\n\tserial = {parts[2]}"
+        return (
+            f"{name}\n\torigin = {parts[0].rstrip('.')}\n\tmail addr = "
+            f"{parts[1].rstrip('.')}\n\tserial = {parts[2]}"
+        )
     return forms.get(kind, f"{name}\t{kind} {data}")
 
 

@@ -33,11 +33,16 @@ def nc(process: Process) -> int:
     if len(opts.args) < 2:
         if busybox:
             process.error(
-                "BusyBox v1.37.0 (2024-09-26 21:31:42 UTC) multi-call binary.\n\nUsage: nc [OPTIONS] HOST PORT  - connect\nnc [OPTIONS] -l -p PORT [HOST] [PORT]  - listen"
+                "BusyBox v1.37.0 (2024-09-26 21:31:42 UTC) multi-call binary.\n\nUsage: nc "
+                "[OPTIONS] HOST PORT  - connect\nnc [OPTIONS] -l -p PORT [HOST] [PORT]  - "
+                "listen"
             )
         else:
             process.error(
-                "usage: nc [-46CDdFhklNnrStUuvZz] [-I length] [-i interval] [-M ttl]\n\t  [-m minttl] [-O length] [-P proxy_username] [-p source_port]\n\t  [-q seconds] [-s sourceaddr] [-T keyword] [-V rtable] [-W recvlimit]\n\t  [-w timeout] [-X proxy_protocol] [-x proxy_address[:port]]\n\t  [destination] [port]"
+                "usage: nc [-46CDdFhklNnrStUuvZz] [-I length] [-i interval] [-M ttl]\n\t  [-m "
+                "minttl] [-O length] [-P proxy_username] [-p source_port]\n\t  [-q seconds] "
+                "[-s sourceaddr] [-T keyword] [-V rtable] [-W recvlimit]\n\t  [-w timeout] [-X "
+                "proxy_protocol] [-x proxy_address[:port]]\n\t  [destination] [port]"
             )
         return 1
     host, ports = opts.args[0], opts.args[1]
@@ -78,7 +83,7 @@ def _parse(process: Process) -> Options:
     return opts
 
 
-def _connect(process: Process, opts: Options, host: str, address: str, port: int) -> int:
+def _connect(process: Process, opts: Options, host: str, address: str, port: int) -> int:  # noqa: C901 - a case for each thing there is
     udp = "u" in opts
     busybox = process.machine.flavour == "busybox"
     timeout = float(opts.get("w", "0") or "0")
@@ -118,7 +123,9 @@ def _connect(process: Process, opts: Options, host: str, address: str, port: int
         else:
             shown = f"{host} ({address})" if not is_address(host) else host
             process.error(
-                f"Connection to {shown} {port} port [{'udp' if udp else 'tcp'}/{_SERVICES.get(port, '*')}] succeeded!"
+                f"Connection to {shown} {port} port "
+                f"[{'udp' if udp else 'tcp'}/{_SERVICES.get(port, '*')}] "
+                "succeeded!"
             )
     if "z" in opts:
         return 0
@@ -170,7 +177,8 @@ def _listen(process: Process, opts: Options) -> int:
         )
     hosts = [a for a in opts.args if not a.isdigit()]
     service = {
-        "application": "netcat", "port": int(port), "udp": "u" in opts, "keep": "k" in opts, "data": b64encode(data).decode(),
+        "application": "netcat", "port": int(port), "udp": "u" in opts, "keep": "k" in opts,
+        "data": b64encode(data).decode(),
         "address": opts.get("s") or (hosts[0] if hosts and is_address(hosts[0]) else ""), "verbose": "v" in opts,
         "execute": opts.get("e").split() if opts.get("e") else [],
     }  # fmt: skip
@@ -218,6 +226,7 @@ def telnet(process: Process) -> int:
 
 def tcpdump(process: Process) -> int:
     process.error(
-        "tcpdump: eth0: You don't have permission to perform this capture on that device\n(socket: Operation not permitted)"
+        "tcpdump: eth0: You don't have permission to perform this capture on "
+        "that device\n(socket: Operation not permitted)"
     )
     return 1

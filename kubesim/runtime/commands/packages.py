@@ -79,7 +79,9 @@ def apt(process: Process) -> int:
     quiet = bool({"-qq", "--quiet=2"} & flags)
     if not words:
         process.print(
-            "apt 2.6.1 (amd64)\nUsage: apt [options] command\n\napt is a commandline package manager and provides commands for\nsearching and managing as well as querying information about packages."
+            "apt 2.6.1 (amd64)\nUsage: apt [options] command\n\napt is a commandline package "
+            "manager and provides commands for\nsearching and managing as well as querying "
+            "information about packages."
         )
         return 0 if process.name == "apt" else 1
     if process.name == "apt" and words[0] in (
@@ -103,7 +105,8 @@ def apt(process: Process) -> int:
             return 0
         case "upgrade" | "dist-upgrade" | "full-upgrade" | "autoremove":
             process.write(
-                "Reading package lists... Done\nBuilding dependency tree... Done\nReading state information... Done\n"
+                "Reading package lists... Done\nBuilding dependency tree... "
+                "Done\nReading state information... Done\n"
                 + ("Calculating upgrade... Done\n" if "upgrade" in words[0] else "")
             )
             process.print("0 upgraded, 0 newly installed, 0 to remove and 0 not upgraded.")
@@ -172,7 +175,8 @@ def _apt_update(process: Process, *, quiet: bool) -> int:
         process.print("Reading package lists... Done")
         if process.name == "apt":
             process.print(
-                "Building dependency tree... Done\nReading state information... Done\nAll packages are up to date."
+                "Building dependency tree... Done\nReading state "
+                "information... Done\nAll packages are up to date."
             )
     return 0
 
@@ -190,7 +194,8 @@ def _apt_install(process: Process, names: list[str], flags: set[str], *, quiet: 
     names = [re.split(r"[=/:]", name)[0] for name in names]
     if not quiet:
         process.write(
-            "Reading package lists... Done\nBuilding dependency tree... Done\nReading state information... Done\n"
+            "Reading package lists... Done\nBuilding dependency tree... "
+            "Done\nReading state information... Done\n"
         )
     missing = [n for n in names if n not in packages and n not in machine.packages]
     for name in missing:
@@ -235,7 +240,8 @@ def _apt_unpack(
         process.print("The following NEW packages will be installed:\n" + _wrapped(sorted(wanted)))
         process.print(f"0 upgraded, {len(wanted)} newly installed, 0 to remove and 0 not upgraded.")
         process.print(
-            f"Need to get {_kilo(archive)} of archives.\nAfter this operation, {_kilo(installed)} of additional disk space will be used."
+            f"Need to get {_kilo(archive)} of archives.\nAfter this operation, "
+            f"{_kilo(installed)} of additional disk space will be used."
         )
         if not yes and (extra or process.interactive):
             process.write("Do you want to continue? [Y/n] ")
@@ -247,7 +253,8 @@ def _apt_unpack(
     if not quiet:
         for n, name in enumerate(wanted, 1):
             process.print(
-                f"Get:{n} {base} {suite}/main amd64 {name} amd64 {packages[name]['version']} [{_kilo(packages[name]['size'][0])}]"
+                f"Get:{n} {base} {suite}/main amd64 {name} amd64 "
+                f"{packages[name]['version']} [{_kilo(packages[name]['size'][0])}]"
             )
         process.print(f"Fetched {_kilo(archive)} in 0s (12.9 MB/s)")
     process.error("debconf: delaying package configuration, since apt-utils is not installed")
@@ -334,11 +341,14 @@ def _apt_show(process: Process, what: str, names: list[str]) -> int:
         if what == "policy":
             now = version if name in process.machine.packages else "(none)"
             process.print(
-                f"{name}:\n  Installed: {now}\n  Candidate: {version}\n  Version table:\n     {version} 500\n        500 http://deb.debian.org/debian bookworm/main amd64 Packages"
+                f"{name}:\n  Installed: {now}\n  Candidate: {version}\n  Version table:\n     "
+                f"{version} 500\n        500 http://deb.debian.org/debian bookworm/main amd64 "
+                "Packages"
             )
         else:
             process.print(
-                f"Package: {name}\nVersion: {version}\nPriority: optional\nSection: net\nInstalled-Size: {packages[name]['size'][1]} kB\n"
+                f"Package: {name}\nVersion: {version}\nPriority: optional\nSection: net\n"
+                f"Installed-Size: {packages[name]['size'][1]} kB\n"
             )
     return 0
 
@@ -349,7 +359,11 @@ def dpkg(process: Process) -> int:
     if process.args[:1] in (["-l"], ["--list"]):
         wanted = process.args[1:]
         process.print(
-            "Desired=Unknown/Install/Remove/Purge/Hold\n| Status=Not/Inst/Conf-files/Unpacked/halF-conf/Half-inst/trig-aWait/Trig-pend\n|/ Err?=(none)/Reinst-required (Status,Err: uppercase=bad)\n||/ Name           Version      Architecture Description\n+++-==============-============-============-================================="
+            "Desired=Unknown/Install/Remove/Purge/Hold\n| "
+            "Status=Not/Inst/Conf-files/Unpacked/halF-conf/Half-inst/trig-aWait/Trig-pend\n|/ "
+            "Err?=(none)/Reinst-required (Status,Err: uppercase=bad)\n||/ Name           "
+            "Version      Architecture Description\n+++-==============-============-==========="
+            "=-================================="
         )
         rows = [n for n in sorted(machine.packages) if not wanted or n in wanted]
         for name in rows:
@@ -364,7 +378,8 @@ def dpkg(process: Process) -> int:
         if name not in machine.packages:
             return process.fail(f"package '{name}' is not installed and no information is available")
         process.print(
-            f"Package: {name}\nStatus: install ok installed\nVersion: {packages.get(name, {}).get('version', '1.0')}"
+            f"Package: {name}\nStatus: install ok installed\nVersion: "
+            f"{packages.get(name, {}).get('version', '1.0')}"
         )
         return 0
     if process.args[:1] == ["--print-architecture"]:
@@ -379,7 +394,7 @@ dpkg_query = dpkg
 # apk
 
 
-def apk(process: Process) -> int:
+def apk(process: Process) -> int:  # noqa: C901 - a case for each thing there is
     machine = process.machine
     opts = parse(
         process,
@@ -405,7 +420,8 @@ def apk(process: Process) -> int:
     repositories = "https://dl-cdn.alpinelinux.org/alpine/v3.21"
     if command in ("add", "del", "update", "upgrade") and machine.fs.uid != 0:
         process.error(
-            "ERROR: Unable to lock database: Permission denied\nERROR: Failed to open apk database: Permission denied"
+            "ERROR: Unable to lock database: Permission denied\nERROR: "
+            "Failed to open apk database: Permission denied"
         )
         return 99
     quiet = "q" in opts
@@ -415,7 +431,9 @@ def apk(process: Process) -> int:
             machine.fs.write("/var/cache/apk/APKINDEX.main.tar.gz", b"index")
             if not quiet:
                 process.print(
-                    "v3.21.0-62-g0d2a9a0b9a0 [https://dl-cdn.alpinelinux.org/alpine/v3.21/main]\nv3.21.0-63-g5d1c5f8f5a1 [https://dl-cdn.alpinelinux.org/alpine/v3.21/community]\nOK: 25389 distinct packages available"
+                    "v3.21.0-62-g0d2a9a0b9a0 [https://dl-cdn.alpinelinux.org/alpine/v3.21/main]"
+                    "\nv3.21.0-63-g5d1c5f8f5a1 [https://dl-cdn.alpinelinux.org/alpine/v3.21/com"
+                    "munity]\nOK: 25389 distinct packages available"
                 )
             return 0
         case "add":
@@ -428,7 +446,8 @@ def apk(process: Process) -> int:
                 process.print(
                     name
                     if command == "info"
-                    else f"{name}-{packages.get(name, {}).get('version', '1.0-r0')} x86_64 {{{name}}} [installed]"
+                    else f"{name}-{packages.get(name, {}).get('version', '1.0-r0')}"
+                    f" x86_64 {{{name}}} [installed]"
                 )
             return 0
         case "search":
@@ -453,7 +472,7 @@ def _apk_fetch(process: Process, repositories: str, *, quiet: bool) -> None:
             process.print(f"fetch {repositories}/{name}/x86_64/APKINDEX.tar.gz")
 
 
-def _apk_add(process: Process, names: list[str], repositories: str, *, quiet: bool, fetch: bool) -> int:
+def _apk_add(process: Process, names: list[str], repositories: str, *, quiet: bool, fetch: bool) -> int:  # noqa: C901 - a case for each thing there is
     machine = process.machine
     packages = _repository(process)
     cached = machine.fs.find("/var/cache/apk/APKINDEX.main.tar.gz") is not None
@@ -519,7 +538,8 @@ def pip(process: Process) -> int:
         names = [a for a in process.args[1:] if not a.startswith("-")]
         for name in names:
             process.error(
-                f"ERROR: Could not find a version that satisfies the requirement {name} (from versions: none)\nERROR: No matching distribution found for {name}"
+                f"ERROR: Could not find a version that satisfies the requirement {name} (from "
+                f"versions: none)\nERROR: No matching distribution found for {name}"
             )
         return 1
     process.print("\nUsage:   \n  pip <command> [options]")

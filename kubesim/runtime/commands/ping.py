@@ -17,7 +17,8 @@ def ping(process: Process) -> int:
     if not opts.args:
         if busybox:
             process.error(
-                "BusyBox v1.37.0 (2024-09-26 21:31:42 UTC) multi-call binary.\n\nUsage: ping [OPTIONS] HOST\n\nSend ICMP ECHO_REQUESTs to HOST"
+                "BusyBox v1.37.0 (2024-09-26 21:31:42 UTC) multi-call binary.\n\nUsage: "
+                "ping [OPTIONS] HOST\n\nSend ICMP ECHO_REQUESTs to HOST"
             )
             return 1
         process.error("ping: usage error: Destination address required")
@@ -34,9 +35,7 @@ def ping(process: Process) -> int:
     count = number(process, opts.get("c", "0"))
     size = number(process, opts.get("s", "56"))
     run = _Run(process, host, address, size, busybox=busybox, quiet="q" in opts)
-    return run.go(
-        count, float(opts.get("i", "1")), float(opts.get("W") or opts.get("w") or ("10" if busybox else "10"))
-    )
+    return run.go(count, float(opts.get("i", "1")), float(opts.get("W") or opts.get("w") or "10"))
 
 
 class _Run:
@@ -126,7 +125,8 @@ class _Run:
             process.print(f"{self.sent} packets transmitted, {got} packets received, {lost}% packet loss")
             if self.times:
                 process.print(
-                    f"round-trip min/avg/max = {min(self.times):.3f}/{sum(self.times) / got:.3f}/{max(self.times):.3f} ms"
+                    f"round-trip min/avg/max = {min(self.times):.3f}/{sum(self.times) / got:.3f}"
+                    f"/{max(self.times):.3f} ms"
                 )
             return int(got == 0)
         spent = int((process.timeline.now() - self.began) * 1000)
@@ -138,7 +138,8 @@ class _Run:
             mean = sum(self.times) / got
             deviation = (sum((t - mean) ** 2 for t in self.times) / got) ** 0.5
             process.print(
-                f"rtt min/avg/max/mdev = {min(self.times):.3f}/{mean:.3f}/{max(self.times):.3f}/{deviation:.3f} ms"
+                f"rtt min/avg/max/mdev = {min(self.times):.3f}/{mean:.3f}/{max(self.times):.3f}"
+                f"/{deviation:.3f} ms"
             )
         else:
             process.print()

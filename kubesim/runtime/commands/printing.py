@@ -243,6 +243,8 @@ def seq(process: Process) -> int:
     try:
         numbers = [float(a) for a in args[:3]]
     except ValueError:
+        if process.machine.flavour == "busybox":
+            return missing_operand(process)
         bad = next(a for a in args if not re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", a))
         raise UsageError(
             f"invalid floating point argument: '{bad}'\nTry 'seq --help' for more information."

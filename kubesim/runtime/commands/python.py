@@ -21,7 +21,8 @@ def python(process: Process) -> int:
         return _http_server(process, args[2:], version)
     if args[:1] == ["-m"]:
         process.error(
-            f"{process.machine.which(process.argv[0], process.env.get('PATH', '')) or 'python'}: No module named {args[1] if len(args) > 1 else ''}"
+            f"{process.machine.which(process.argv[0], process.env.get('PATH', '')) or 'python'}"
+            f": No module named {args[1] if len(args) > 1 else ''}"
         )
         return 1
     if args[:1] == ["-c"] and len(args) > 1:
@@ -34,7 +35,8 @@ def python(process: Process) -> int:
         text = process.read_file(args[0]).decode("utf-8", "replace")
     except OSError as error:
         process.error(
-            f"{process.name}: can't open file '{process.path(args[0])}': [Errno {error.errno}] {error.strerror}"
+            f"{process.name}: can't open file '{process.path(args[0])}': "
+            f"[Errno {error.errno}] {error.strerror}"
         )
         return 2
     return _one_liner(process, text)
@@ -74,7 +76,9 @@ def _one_liner(process: Process, text: str) -> int:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError) as error:
         process.error(
-            f'  File "<string>", line {getattr(error, "lineno", 1)}\n    {text.strip().splitlines()[0] if text.strip() else ""}\nSyntaxError: invalid syntax'
+            f'  File "<string>", line {getattr(error, "lineno", 1)}\n    '
+            f"{text.strip().splitlines()[0] if text.strip() else ''}\nSyntaxError: invalid "
+            "syntax"
         )
         return 1
     start = int(process.resume[0]) if process.resume else 0
@@ -91,7 +95,8 @@ def _one_liner(process: Process, text: str) -> int:
             values = [_value(process, arg) for arg in call.args]
         except (ValueError, KeyError, ArithmeticError) as error:
             process.error(
-                f'Traceback (most recent call last):\n  File "<string>", line {statement.lineno}, in <module>\n{type(error).__name__}: {error}'
+                'Traceback (most recent call last):\n  File "<string>", line '
+                f"{statement.lineno}, in <module>\n{type(error).__name__}: {error}"
             )
             return 1
         except NotImplementedError:
@@ -100,7 +105,7 @@ def _one_liner(process: Process, text: str) -> int:
             process.print(" ".join(map(str, values)))
         elif name in ("time.sleep", "sleep"):
             try:
-                process.sleep(float(values[0]))
+                process.sleep(float(str(values[0])))
             except Suspended as wait:
                 wait.frames = [index + 1]
                 raise
@@ -113,7 +118,8 @@ def _one_liner(process: Process, text: str) -> int:
 
 def _beyond(process: Process) -> int:
     process.error(
-        f"{process.name}: a simulated machine runs python -m http.server, and scripts of print, time.sleep and sys.exit"
+        f"{process.name}: a simulated machine runs python -m http.server, "
+        "and scripts of print, time.sleep and sys.exit"
     )
     return 1
 

@@ -15,6 +15,14 @@ from kubesim.runtime.shell.patterns import matches
 Test = Callable[[str, Node], bool]
 
 
+def _any_of(left: Test, right: Test) -> Test:
+    return lambda path, node: left(path, node) or right(path, node)
+
+
+def _all_of(left: Test, right: Test) -> Test:
+    return lambda path, node: left(path, node) and right(path, node)
+
+
 class _Find:
     def __init__(self, process: Process, words: list[str]) -> None:
         self.process = process
@@ -45,8 +53,7 @@ class _Find:
         left = self.both()
         while self.peek() in ("-o", "-or"):
             self.at += 1
-            right, before = self.both(), left
-            left = lambda p, n, a=before, b=right: a(p, n) or b(p, n)  # noqa: E731
+            left = _any_of(left, self.both())
         return left
 
     def both(self) -> Test:
@@ -54,8 +61,7 @@ class _Find:
         while self.peek() and self.peek() not in ("-o", "-or", ")"):
             if self.peek() in ("-a", "-and"):
                 self.at += 1
-            right, before = self.single(), left
-            left = lambda p, n, a=before, b=right: a(p, n) and b(p, n)  # noqa: E731
+            left = _all_of(left, self.single())
         return left
 
     def single(self) -> Test:
@@ -72,7 +78,7 @@ class _Find:
             return inner
         return self.primary(word)
 
-    def primary(self, word: str) -> Test:
+    def primary(self, word: str) -> Test:  # noqa: C901 - a case for each thing there is
         match word:
             case "-name" | "-iname":
                 pattern = self.value(word)
@@ -205,7 +211,7 @@ class _Find:
             else:
                 fs.remove(self.process.path(path))
         except OSError as error:
-            self.process.fail(f"cannot delete ‘{path}’: {error.strerror}")
+            self.process.fail(f"cannot delete '{path}': {error.strerror}")
             return False
         return True
 
@@ -220,7 +226,7 @@ class _Find:
         return True
 
     def execute(self) -> Test:
-        words = []
+        words: list[str] = []
         while self.peek() not in (";", "") and not (self.peek() == "+" and words and words[-1] == "{}"):
             words.append(self.take())
         end = self.take()
@@ -229,7 +235,13 @@ class _Find:
         if end == "+":
             paths: list[str] = []
             self.batches.append((words, paths))
-            return lambda p, n: paths.append(p) is None
+
+            def collect(path: str, node: Node) -> bool:
+                del node
+                paths.append(path)
+                return True
+
+            return collect
 
         def run(path: str, node: Node) -> bool:
             del node
@@ -237,7 +249,7 @@ class _Find:
             try:
                 return self.process.run(argv) == 0
             except OSError as error:
-                self.process.fail(f"‘{argv[0]}’: {error.strerror}")
+                self.process.fail(f"'{argv[0]}': {error.strerror}")
                 return False
 
         return run
@@ -246,7 +258,7 @@ class _Find:
         fs = self.process.machine.fs
         node = fs.find(self.process.path(name), follow=False)
         if node is None:
-            shown = f"‘{name}’" if self.process.machine.flavour == "gnu" else name
+            shown = f"'{name}'" if self.process.machine.flavour == "gnu" else name
             return self.process.fail(f"{shown}: No such file or directory")
         self._visit(name, node, test, 0)
         return 0
@@ -262,7 +274,7 @@ class _Find:
             try:
                 names = self.process.machine.fs.list(self.process.path(name))
             except OSError as error:
-                self.process.fail(f"‘{name}’: {error.strerror}")
+                self.process.fail(f"'{name}': {error.strerror}")
                 names = []
             for inner in names:
                 path = f"{name.rstrip('/')}/{inner}" if name != "/" else f"/{inner}"
@@ -292,8 +304,7 @@ def find(process: Process) -> int:
     if search.at < len(words):
         raise UsageError(f"paths must precede expression: `{words[search.at]}'")
     if not search.acts:
-        inner = test
-        test = lambda p, n: inner(p, n) and search.say(p + "\n")  # noqa: E731
+        test = _all_of(test, lambda path, node: search.say(path + "\n"))
     code = 0
     for name in names or ["."]:
         code = search.walk(name, test) or code
@@ -358,15 +369,9 @@ def xargs(process: Process) -> int:
 
 def _words(text: str) -> list[str]:
     """Words as xargs reads them: blanks separate, quotes and backslashes protect."""
-    found = []
-    for match in re.finditer(r"""(?:\\.|"[^"\n]*"|'[^'\n]*'|[^\s"'\\])+""", text, re.DOTALL):
-        found.append(
-            re.sub(
-                r"""\\(.)|"([^"]*)"|'([^']*)'""",
-                lambda m: m.group(1) or m.group(2) or m.group(3) or "",
-                match.group(),
-            )
-        )
+    pieces = re.findall(r"""(?:\\.|"[^"\n]*"|'[^'\n]*'|[^\s"'\\])+""", text, re.DOTALL)
+    marks = re.compile(r"""\\(.)|"([^"]*)"|'([^']*)'""")
+    found = [marks.sub(lambda m: m.group(1) or m.group(2) or m.group(3) or "", piece) for piece in pieces]
     if text.count("'") % 2 and "'" in text and '"' not in text:
         raise UsageError(
             "unmatched single quote; by default quotes are special to xargs unless you use the -0 option"

@@ -58,7 +58,7 @@ class _Parser:
             self.at += 1
 
     def commands(self, *, nested: bool = False) -> list[_Command]:
-        found = []
+        found: list[_Command] = []
         while True:
             self.skip(" \t\n;")
             if not self.peek():
@@ -139,7 +139,7 @@ class _Parser:
                 return "".join(out)
             out.append(c)
 
-    def command(self) -> _Command:
+    def command(self) -> _Command:  # noqa: C901 - a case for each thing there is
         command = _Command("")
         command.first = self.address()
         self.skip()
@@ -417,7 +417,7 @@ class _Machine:
                 )
         return address.regex is not None and address.regex.search(self.space) is not None
 
-    def one(self, command: _Command) -> str:
+    def one(self, command: _Command) -> str:  # noqa: C901 - a case for each thing there is
         match command.name:
             case "d" | "D":
                 return command.name
@@ -452,7 +452,7 @@ class _Machine:
                 return self.spaces(command)
         return ""
 
-    def spaces(self, command: _Command) -> str:
+    def spaces(self, command: _Command) -> str:  # noqa: C901 - a case for each thing there is
         match command.name:
             case "g":
                 self.space = self.hold

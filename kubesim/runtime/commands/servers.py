@@ -46,7 +46,8 @@ def nginx(process: Process) -> int:
         return 1
     if "t" in opts or "T" in opts:
         process.error(
-            f"nginx: the configuration file {path} syntax is ok\nnginx: configuration file {path} test is successful"
+            f"nginx: the configuration file {path} syntax is ok\nnginx: "
+            f"configuration file {path} test is successful"
         )
         return 0
     if process.resume is None:
@@ -55,14 +56,17 @@ def nginx(process: Process) -> int:
             at = _go_time(process)
             for port in dict.fromkeys(taken):
                 process.error(
-                    f"{at} [emerg] {process.pid}#{process.pid}: bind() to 0.0.0.0:{port} failed (98: Address already in use)"
+                    f"{at} [emerg] {process.pid}#{process.pid}: bind() to 0.0.0.0:"
+                    f"{port} failed (98: Address already in use)"
                 )
                 process.error(f"nginx: [emerg] bind() to 0.0.0.0:{port} failed (98: Address already in use)")
             process.error("nginx: [emerg] still could not bind()")
             return 1
         if process.machine.fs.uid != 0:
             process.error(
-                f'{_go_time(process)} [warn] {process.pid}#{process.pid}: the "user" directive makes sense only if the master process runs with super-user privileges, ignored in {path}:2'
+                f'{_go_time(process)} [warn] {process.pid}#{process.pid}: the "user" directive '
+                "makes sense only if the master process runs with super-user privileges, "
+                f"ignored in {path}:2"
             )
         _nginx_notices(process, version)
     service = {"application": "nginx", "version": version, "servers": servers, "config": path}
@@ -111,8 +115,11 @@ def _nginx_notices(process: Process, version: str) -> None:
         if process.machine.image.os == "alpine"
         else "gcc 12.2.0 (Debian 12.2.0-14)"
     )
-    notices = ["using the \"epoll\" event method", f"nginx/{version}", f"built by {built} ", f"OS: Linux {KERNEL}",
-               "getrlimit(RLIMIT_NOFILE): 1048576:1048576", "start worker processes", f"start worker process {pid + 28}", f"start worker process {pid + 29}"]  # fmt: skip
+    notices = [("using the \"epoll\" event "
+        "method"), f"nginx/{version}", f"built by {built} ", f"OS: Linux {KERNEL}",
+               ("getrlimit(RLIMIT_NOFILE): "
+                   "1048576:1048576"), "start worker processes", ("start worker process "
+                       f"{pid + 28}"), f"start worker process {pid + 29}"]  # fmt: skip
     for notice in notices:
         process.error(f"{at} [notice] {pid}#{pid}: {notice}")
 
@@ -126,7 +133,8 @@ def _nginx_signal(process: Process, name: str, path: str, version: str) -> int:
         return process.fail(f'invalid option: "-s {name}"')
     if entry is None:
         process.error(
-            f'{_go_time(process)} [error] {process.pid}#{process.pid}: open() "/run/nginx.pid" failed (2: No such file or directory)'
+            f"{_go_time(process)} [error] {process.pid}#{process.pid}: open() "
+            '"/run/nginx.pid" failed (2: No such file or directory)'
         )
         process.error('nginx: [error] open() "/run/nginx.pid" failed (2: No such file or directory)')
         return 1
@@ -258,27 +266,35 @@ def httpd(process: Process) -> int:
     if process.resume is None:
         if not ports:
             process.error(
-                "(22)Invalid argument: AH00072: make_sock: could not bind to address\nno listening sockets available, shutting down\nAH00015: Unable to open logs"
+                "(22)Invalid argument: AH00072: make_sock: could not bind to address\nno "
+                "listening sockets available, shutting down\nAH00015: Unable to open logs"
             )
             return 1
         if "ServerName" not in text:
             for _ in range(2):
                 process.error(
-                    f"AH00558: httpd: Could not reliably determine the server's fully qualified domain name, using {own}. Set the 'ServerName' directive globally to suppress this message"
+                    "AH00558: httpd: Could not reliably determine the server's fully qualified "
+                    f"domain name, using {own}. Set the 'ServerName' directive globally to "
+                    "suppress this message"
                 )
         for _, port in ports:
             if _port_taken(process, port):
                 process.error(
-                    f"(98)Address already in use: AH00072: make_sock: could not bind to address [::]:{port}\n(98)Address already in use: AH00072: make_sock: could not bind to address 0.0.0.0:{port}\nno listening sockets available, shutting down\nAH00015: Unable to open logs"
+                    "(98)Address already in use: AH00072: make_sock: could not bind to address "
+                    f"[::]:{port}\n(98)Address already in use: AH00072: make_sock: could not "
+                    f"bind to address 0.0.0.0:{port}\nno listening sockets available, shutting "
+                    "down\nAH00015: Unable to open logs"
                 )
                 return 1
         at = time.strftime("%a %b %d %H:%M:%S", time.gmtime(process.timeline.now()))
         year = time.gmtime(process.timeline.now()).tm_year
         process.error(
-            f"[{at}.000000 {year}] [mpm_event:notice] [pid {process.pid}:tid {process.pid}] AH00489: Apache/{version} (Unix) configured -- resuming normal operations"
+            f"[{at}.000000 {year}] [mpm_event:notice] [pid {process.pid}:tid {process.pid}] "
+            f"AH00489: Apache/{version} (Unix) configured -- resuming normal operations"
         )
         process.error(
-            f"[{at}.000000 {year}] [core:notice] [pid {process.pid}:tid {process.pid}] AH00094: Command line: 'httpd -D FOREGROUND'"
+            f"[{at}.000000 {year}] [core:notice] [pid {process.pid}:tid "
+            f"{process.pid}] AH00094: Command line: 'httpd -D FOREGROUND'"
         )
     service = {
         "application": "httpd",
@@ -343,7 +359,8 @@ def redis_server(process: Process) -> int:
             text = process.read_file(args.pop(0)).decode("utf-8", "replace")
         except OSError:
             process.print(
-                f"{process.pid}:C {_redis_time(process)} # Fatal error, can't open config file '{process.path(process.args[0])}': No such file or directory"
+                f"{process.pid}:C {_redis_time(process)} # Fatal error, can't open config file "
+                f"'{process.path(process.args[0])}': No such file or directory"
             )
             return 1
         for line in text.splitlines():
@@ -360,7 +377,8 @@ def redis_server(process: Process) -> int:
     if process.resume is None:
         if _port_taken(process, port):
             process.print(
-                f"{process.pid}:M {_redis_time(process)} # Warning: Could not create server TCP listening socket *:{port}: bind: Address already in use"
+                f"{process.pid}:M {_redis_time(process)} # Warning: Could not create server TCP "
+                f"listening socket *:{port}: bind: Address already in use"
             )
             process.print(
                 f"{process.pid}:M {_redis_time(process)} # Failed listening on port {port} (tcp), aborting."
@@ -387,11 +405,13 @@ def _redis_banner(process: Process, version: str, port: int) -> None:
     pid, at = process.pid, _redis_time(process)
     process.print(f"{pid}:C {at} * oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo")
     process.print(
-        f"{pid}:C {at} * Redis version={version}, bits=64, commit=00000000, modified=0, pid={pid}, just started"
+        f"{pid}:C {at} * Redis version={version}, bits=64, "
+        f"commit=00000000, modified=0, pid={pid}, just started"
     )
     if not process.args:
         process.print(
-            f"{pid}:C {at} # Warning: no config file specified, using the default config. In order to specify a config file use redis-server /path/to/redis.conf"
+            f"{pid}:C {at} # Warning: no config file specified, using the default config. In "
+            "order to specify a config file use redis-server /path/to/redis.conf"
         )
     else:
         process.print(f"{pid}:C {at} * Configuration loaded")
@@ -416,7 +436,8 @@ def redis_cli(process: Process) -> int:
         return 1
     except NetworkError as error:
         process.error(
-            f"Could not connect to Redis at {host}:{port}: {'Connection refused' if isinstance(error, Refused) else 'Connection timed out'}"
+            f"Could not connect to Redis at {host}:{port}: "
+            f"{'Connection refused' if isinstance(error, Refused) else 'Connection timed out'}"
         )
         return 1
     talk = connection.application.open(connection.peer)
@@ -503,7 +524,8 @@ def _uninitialised(process: Process, key: str) -> str:
     kind = prefix[0]
     return (
         f"{at} [ERROR] [Entrypoint]: Database is uninitialized and password option is not specified\n"
-        f"    You need to specify one of the following as an environment variable:\n    - {kind}_ROOT_PASSWORD\n"
+        "    You need to specify one of the following as an "
+        f"environment variable:\n    - {kind}_ROOT_PASSWORD\n"
         f"    - {kind}_ALLOW_EMPTY_PASSWORD\n    - {kind}_RANDOM_ROOT_PASSWORD\n"
     )
 
@@ -561,12 +583,16 @@ def mysqld(process: Process) -> int:
         at = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime(process.timeline.now()))
         if mariadb:
             process.error(
-                f"{at[:10]} {at[11:19]} 0 [Note] mariadbd: ready for connections.\nVersion: '{version}-MariaDB-ubu2404'  socket: '/run/mysqld/mysqld.sock'  port: {port}  mariadb.org binary distribution"
+                f"{at[:10]} {at[11:19]} 0 [Note] mariadbd: ready for connections.\nVersion: "
+                f"'{version}-MariaDB-ubu2404'  socket: '/run/mysqld/mysqld.sock'  port: {port}  "
+                "mariadb.org binary distribution"
             )
         else:
             process.error(f"{at} 0 [System] [MY-015015] [Server] MySQL Server - start.")
             process.error(
-                f"{at} 0 [System] [MY-010931] [Server] /usr/sbin/mysqld: ready for connections. Version: '{version}'  socket: '/var/run/mysqld/mysqld.sock'  port: {port}  MySQL Community Server - GPL."
+                f"{at} 0 [System] [MY-010931] [Server] /usr/sbin/mysqld: ready for connections. "
+                f"Version: '{version}'  socket: '/var/run/mysqld/mysqld.sock'  port: {port}  "
+                "MySQL Community Server - GPL."
             )
     shown = f"5.5.5-{version}-MariaDB" if mariadb else version
     ports = [port] if mariadb else [port, 33060]
@@ -598,7 +624,8 @@ def mysqladmin(process: Process) -> int:
         process.machine.network.connect(lookup(process.machine, host)[0], port)
     except (NetworkError, ResolveError):
         process.error(
-            f"{process.name}: connect to server at '{host}' failed\nerror: 'Can't connect to MySQL server on '{host}:{port}' (111)'"
+            f"{process.name}: connect to server at '{host}' failed\nerror: 'Can't "
+            f"connect to MySQL server on '{host}:{port}' (111)'"
         )
         return 1
     process.print("mysqld is alive")

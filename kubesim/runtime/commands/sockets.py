@@ -50,7 +50,8 @@ def netstat(process: Process) -> int:
     )
     if "r" in opts:
         process.print(
-            "Kernel IP routing table\nDestination     Gateway         Genmask         Flags   MSS Window  irtt Iface"
+            "Kernel IP routing table\nDestination     Gateway         "
+            "Genmask         Flags   MSS Window  irtt Iface"
         )
         for row in route_rows(process):
             process.print(f"{row[0]:<15} {row[1]:<15} {row[2]:<15} {row[3]:<9} 0 0          0 {row[4]}")
@@ -78,7 +79,8 @@ def netstat(process: Process) -> int:
             )
     if process.machine.flavour == "gnu" and not {"t", "u"} & set(opts.values) and "l" not in opts:
         process.print(
-            "Active UNIX domain sockets (w/o servers)\nProto RefCnt Flags       Type       State         I-Node   Path"
+            "Active UNIX domain sockets (w/o servers)\nProto RefCnt Flags   "
+            "    Type       State         I-Node   Path"
         )
     return 0
 
@@ -103,7 +105,10 @@ def ss(process: Process) -> int:
     if "s" in opts:
         count = len(_rows(process, opts))
         process.print(
-            f"Total: {count + 2}\nTCP:   {count} (estab 0, closed 0, orphaned 0, timewait 0)\n\nTransport Total     IP        IPv6\nRAW\t  0         0         0        \nUDP\t  0         0         0        \nTCP\t  {count:<9} {count:<9} 0        \nINET\t  {count:<9} {count:<9} 0        \nFRAG\t  0         0         0        \n"
+            f"Total: {count + 2}\nTCP:   {count} (estab 0, closed 0, orphaned 0, timewait 0)\n\n"
+            "Transport Total     IP        IPv6\nRAW\t  0         0         0        \nUDP\t  "
+            f"0         0         0        \nTCP\t  {count:<9} {count:<9} 0        \nINET\t  "
+            f"{count:<9} {count:<9} 0        \nFRAG\t  0         0         0        \n"
         )
         return 0
     many = len({x for x in ("t", "u") if x in opts}) != 1
@@ -146,5 +151,6 @@ def _table(process: Process, rows: list[list[str]], *, many: bool, header: bool)
     for row in rows:
         cells = " ".join(f"{c:<{w}}" for c, w in zip(row[:lead], widths, strict=True))
         process.print(
-            f"{cells} {row[lead]:>{local}}:{row[lead + 1]:<{port}} {row[lead + 2]:>{peer}}:{row[lead + 3]:<4}{row[lead + 4]}"
+            f"{cells} {row[lead]:>{local}}:{row[lead + 1]:<{port}} "
+            f"{row[lead + 2]:>{peer}}:{row[lead + 3]:<4}{row[lead + 4]}"
         )

@@ -71,7 +71,7 @@ def id(process: Process) -> int:  # noqa: A001 - the program's name
         )
         if user is None:
             return process.fail(
-                f"‘{opts.args[0]}’: no such user"
+                f"'{opts.args[0]}': no such user"
                 if machine.flavour == "gnu"
                 else f"unknown user {opts.args[0]}"
             )
@@ -119,7 +119,8 @@ users = who
 
 def w(process: Process) -> int:
     process.print(
-        " 12:00:00 up 1:00,  0 users,  load average: 0.08, 0.03, 0.01\nUSER     TTY      FROM             LOGIN@   IDLE   JCPU   PCPU WHAT"
+        " 12:00:00 up 1:00,  0 users,  load average: 0.08, 0.03, 0.01\nUSER     TTY    "
+        "  FROM             LOGIN@   IDLE   JCPU   PCPU WHAT"
     )
     return 0
 
@@ -150,10 +151,7 @@ def uname(process: Process) -> int:
         "i": "unknown",
         "o": system,
     }
-    if "a" in opts:
-        wanted = "snrvmo"
-    else:
-        wanted = "".join(letter for letter in "snrvmpio" if letter in opts) or "s"
+    wanted = "snrvmo" if "a" in opts else "".join(letter for letter in "snrvmpio" if letter in opts) or "s"
     process.print(" ".join(parts[letter] for letter in wanted))
     return 0
 
@@ -274,7 +272,8 @@ def findmnt(process: Process) -> int:
 
 def lsblk(process: Process) -> int:
     process.print(
-        "NAME   MAJ:MIN RM  SIZE RO TYPE MOUNTPOINTS\nvda    254:0    0  100G  0 disk \n└─vda1 254:1    0   96G  0 part /etc/hosts"
+        "NAME   MAJ:MIN RM  SIZE RO TYPE MOUNTPOINTS\nvda    254:0    0  100G  0 "
+        "disk \n└─vda1 254:1    0   96G  0 part /etc/hosts"
     )
     return 0
 
@@ -340,7 +339,9 @@ def sudo(process: Process) -> int:
 def ldd(process: Process) -> int:
     for _ in process.args:
         process.print(
-            "\tlinux-vdso.so.1 (0x00007ffd7b5f2000)\n\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f1c3a2f1000)\n\t/lib64/ld-linux-x86-64.so.2 (0x00007f1c3a4de000)"
+            "\tlinux-vdso.so.1 (0x00007ffd7b5f2000)\n\tlibc.so.6 => "
+            "/lib/x86_64-linux-gnu/libc.so.6 (0x00007f1c3a2f1000)\n"
+            "\t/lib64/ld-linux-x86-64.so.2 (0x00007f1c3a4de000)"
         )
     return 0
 

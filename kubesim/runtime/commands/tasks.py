@@ -64,7 +64,9 @@ def ps(process: Process) -> int:
             start = time.strftime("%H:%M", time.gmtime(at))
             state = "Ss" if pid == 1 else "R" if pid == process.pid else "S"
             process.print(
-                f"{_user(process, pid):<8} {pid:7d}  0.0  0.1 {11400 if pid == 1 else 4188:6d} {7344 if pid == 1 else 3360:5d} ?        {state:<4} {start:<5}   0:00 {' '.join(argv)}"
+                f"{_user(process, pid):<8} {pid:7d}  0.0  0.1 {11400 if pid == 1 else 4188:6d} "
+                f"{7344 if pid == 1 else 3360:5d} ?        {state:<4} {start:<5}   0:00 "
+                f"{' '.join(argv)}"
             )
         return 0
     if "f" in text:
@@ -84,7 +86,8 @@ def ps(process: Process) -> int:
     process.print("    PID TTY          TIME CMD")
     for pid, _, argv, _ in chosen:
         process.print(
-            f"{pid:7d} {'pts/0   ' if process.interactive and pid != 1 else '?       '} 00:00:00 {argv[0].rpartition('/')[2].partition(':')[0]}"
+            f"{pid:7d} {'pts/0   ' if process.interactive and pid != 1 else '?       '} 00:"
+            f"00:00 {argv[0].rpartition('/')[2].partition(':')[0]}"
         )
     return 0
 
@@ -93,12 +96,9 @@ def _columns(process: Process, rows: list[tuple[int, int, list[str], float]], wo
     names = [n for n in re.split(r"[,\s]+", words[0] if words else "pid,comm") if n]
     bare = [n.partition("=")[0] for n in names]
     if not all("=" in n for n in names):
-        process.print(
-            " ".join(
-                f"{ {'comm': 'COMMAND', 'args': 'COMMAND', 'cmd': 'CMD'}.get(n, n.upper()):>{7 if n in ('pid', 'ppid') else 0}}"
-                for n in bare
-            )
-        )
+        titles = {"comm": "COMMAND", "args": "COMMAND", "cmd": "CMD"}
+        cells = [(titles.get(n, n.upper()), 7 if n in ("pid", "ppid") else 0) for n in bare]
+        process.print(" ".join(f"{title:>{width}}" for title, width in cells))
     for pid, ppid, argv, _ in rows:
         values = {
             "pid": f"{pid:7d}",
@@ -125,24 +125,33 @@ def top(process: Process) -> int:
     at = time.strftime("%H:%M:%S", time.gmtime(process.timeline.now()))
     if process.machine.flavour == "busybox":
         process.print(
-            f"Mem: {MEMORY_KIB - 1803244}K used, 1803244K free, 1544K shrd, 81236K buff, 1436120K cached\nCPU:   0% usr   0% sys   0% nic 100% idle   0% io   0% irq   0% sirq\nLoad average: 0.08 0.03 0.01 1/212 {process.pid}"
+            f"Mem: {MEMORY_KIB - 1803244}K used, 1803244K free, 1544K shrd, 81236K buff, "
+            "1436120K cached\nCPU:   0% usr   0% sys   0% nic 100% idle   0% io   0% irq   0% "
+            f"sirq\nLoad average: 0.08 0.03 0.01 1/212 {process.pid}"
         )
         process.print("  PID  PPID USER     STAT   VSZ %VSZ CPU %CPU COMMAND")
         for pid, ppid, argv, _ in rows:
             process.print(
-                f"{pid:5d} {ppid:5d} {_user(process, pid):<8} {'R' if pid == process.pid else 'S':<4}  4400   0%   0   0% {' '.join(argv)}"
+                f"{pid:5d} {ppid:5d} {_user(process, pid):<8} "
+                f"{'R' if pid == process.pid else 'S':<4}  4400   0%   0   0% "
+                f"{' '.join(argv)}"
             )
         return 0
     process.print(
-        f"top - {at} up 1:00,  0 user,  load average: 0.08, 0.03, 0.01\nTasks: {len(rows):3d} total,   1 running, {len(rows) - 1:3d} sleeping,   0 stopped,   0 zombie"
+        f"top - {at} up 1:00,  0 user,  load average: 0.08, 0.03, 0.01\nTasks: {len(rows):3d} "
+        f"total,   1 running, {len(rows) - 1:3d} sleeping,   0 stopped,   0 zombie"
     )
     process.print(
-        "%Cpu(s):  0.0 us,  0.0 sy,  0.0 ni,100.0 id,  0.0 wa,  0.0 hi,  0.0 si,  0.0 st\nMiB Mem :   3924.0 total,   1761.0 free,    725.2 used,   1437.8 buff/cache\nMiB Swap:      0.0 total,      0.0 free,      0.0 used.   3119.5 avail Mem\n"
+        "%Cpu(s):  0.0 us,  0.0 sy,  0.0 ni,100.0 id,  0.0 wa,  0.0 hi,  0.0 si,  0.0 st\nMiB "
+        "Mem :   3924.0 total,   1761.0 free,    725.2 used,   1437.8 buff/cache\nMiB Swap:    "
+        "  0.0 total,      0.0 free,      0.0 used.   3119.5 avail Mem\n"
     )
     process.print("    PID USER      PR  NI    VIRT    RES    SHR S  %CPU  %MEM     TIME+ COMMAND")
     for pid, _, argv, _ in rows:
         process.print(
-            f"{pid:7d} {_user(process, pid):<8}  20   0   11400   7344   6016 {'R' if pid == process.pid else 'S'}   0.0   0.2   0:00.02 {argv[0].rpartition('/')[2].partition(':')[0]}"
+            f"{pid:7d} {_user(process, pid):<8}  20   0   11400   7344   6016 "
+            f"{'R' if pid == process.pid else 'S'}   0.0   0.2   0:00.02 "
+            f"{argv[0].rpartition('/')[2].partition(':')[0]}"
         )
     del opts
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from kubesim.runtime.commands.common import cannot_open, inputs, lines_of, program
@@ -23,7 +24,7 @@ def _count(process: Process, text: str, what: str) -> int:
     if match is None:
         if process.machine.flavour == "busybox":
             raise UsageError(f"invalid number '{text}'")
-        raise UsageError(f"invalid number of {what}: ‘{text}’")
+        raise UsageError(f"invalid number of {what}: '{text}'")
     return int(match.group(1)) * {"": 1, "k": 1024, "K": 1024, "m": 1 << 20, "M": 1 << 20}[match.group(2)]
 
 
@@ -102,6 +103,8 @@ def tail(process: Process) -> int:
                 else []
             )
         )
+    if code and process.machine.flavour == "busybox" and len(opts.args) == 1:
+        process.fail("no files")
     if "f" in opts or "F" in opts:
         return _follow(process, opts)
     return code
@@ -207,7 +210,7 @@ def sort(process: Process) -> int:
         return [k(line) for k in keys]
 
     if "c" in opts:
-        for n, (a, b) in enumerate(zip(lines, lines[1:], strict=False)):
+        for n, (a, b) in enumerate(pairwise(lines)):
             if key(a) > key(b):
                 return process.fail(f"{opts.args[0] if opts.args else '-'}:{n + 2}: disorder: {b}")
         return 0
@@ -233,7 +236,7 @@ def _sort_key(spec: str, opts: Options) -> Callable[[str], Any]:
         re.fullmatch(r"(\d+)(?:\.(\d+))?([a-zA-Z]*)(?:,(\d+)(?:\.\d+)?([a-zA-Z]*))?", spec) if spec else None
     )
     if spec and match is None:
-        raise UsageError(f"invalid number at field start: invalid count at start of ‘{spec}’", 2)
+        raise UsageError(f"invalid number at field start: invalid count at start of '{spec}'", 2)
     flags = "".join(opts.values) + (match.group(3) + (match.group(5) or "") if match else "")
     separator = opts.get("t") or None
     start = int(match.group(1)) - 1 if match else 0
@@ -324,7 +327,7 @@ def _ranges(process: Process, text: str) -> Callable[[int], bool]:
         match = re.fullmatch(r"(\d*)(-?)(\d*)", part)
         if match is None or not part or part == "-":
             raise UsageError(
-                f"invalid field value ‘{part}’\nTry '{process.name} --help' for more information."
+                f"invalid field value '{part}'\nTry '{process.name} --help' for more information."
             )
         low = int(match.group(1) or 1)
         high = int(match.group(3)) if match.group(3) else (10**9 if match.group(2) else low)
@@ -384,7 +387,8 @@ def cut(process: Process) -> int:
 
 _TR_CLASSES = {
     "alpha": "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", "digit": "0123456789",
-    "alnum": "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", "upper": "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "alnum": "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZab"
+        "cdefghijklmnopqrstuvwxyz", "upper": "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
     "lower": "abcdefghijklmnopqrstuvwxyz", "space": "\t\n\v\f\r ", "blank": "\t ", "xdigit": "0123456789ABCDEFabcdef",
     "punct": "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~", "cntrl": "".join(map(chr, [*range(32), 127])),
     "print": "".join(map(chr, range(32, 127))), "graph": "".join(map(chr, range(33, 127))),
@@ -420,7 +424,8 @@ def tr(process: Process) -> int:
     second = _tr_set(opts.args[1]) if len(opts.args) > 1 else ""
     if "d" not in opts and "s" not in opts and not second:
         raise UsageError(
-            f"missing operand after ‘{opts.args[0]}’\nTwo strings must be given when translating.\nTry 'tr --help' for more information."
+            f"missing operand after '{opts.args[0]}'\nTwo strings must be given when "
+            "translating.\nTry 'tr --help' for more information."
         )
     text = process.stdin.read().decode("latin-1")
     complement = "c" in opts or "C" in opts
@@ -538,7 +543,7 @@ def _grep_files(process: Process, args: list[str], *, recursive: bool) -> list[s
     return names
 
 
-def _grep_one(
+def _grep_one(  # noqa: C901 - a case for each thing there is
     process: Process, opts: Options, matcher: re.Pattern[str], name: str, lines: list[str], *, titled: bool
 ) -> int:
     lead = f"{'(standard input)' if name == '-' else name}" if titled else ""
@@ -633,7 +638,8 @@ def fold(process: Process) -> int:
 
     def change(lines: list[str]) -> list[str]:
         out = []
-        for line in lines:
+        for whole in lines:
+            line = whole
             while len(line) > width:
                 at = line.rfind(" ", 0, width) + 1 if "s" in opts else 0
                 out.append(line[: at or width])

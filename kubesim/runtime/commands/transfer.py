@@ -73,10 +73,11 @@ def join_url(base: URL, location: str) -> URL:
         return parse_url(f"{base.scheme}:{location}")
     host = f"[{base.host}]" if ":" in base.host else base.host
     port = f":{base.port}" if base.explicit_port else ""
-    if location.startswith("/"):
-        path = location
-    else:
-        path = base.target.partition("?")[0].rpartition("/")[0] + "/" + location
+    path = (
+        location
+        if location.startswith("/")
+        else base.target.partition("?")[0].rpartition("/")[0] + "/" + location
+    )
     return parse_url(f"{base.scheme}://{host}{port}{path}")
 
 

@@ -42,7 +42,10 @@ def wget(process: Process) -> int:
     if not opts.args:
         if process.machine.flavour == "busybox":
             process.error(
-                "BusyBox v1.37.0 (2024-09-26 21:31:42 UTC) multi-call binary.\n\nUsage: wget [-cqS] [--spider] [-O FILE] [-o LOGFILE] [--header STR]\n\t[--post-data STR | --post-file FILE] [-Y on/off]\n\t[--no-check-certificate] [-P DIR] [-U AGENT] [-T SEC] URL..."
+                "BusyBox v1.37.0 (2024-09-26 21:31:42 UTC) multi-call binary.\n\nUsage: wget "
+                "[-cqS] [--spider] [-O FILE] [-o LOGFILE] [--header STR]\n\t[--post-data STR | "
+                "--post-file FILE] [-Y on/off]\n\t[--no-check-certificate] [-P DIR] [-U AGENT] "
+                "[-T SEC] URL..."
             )
             return 1
         process.error(
@@ -186,7 +189,8 @@ class _Busybox(_Client):
         if not self.quiet:
             size = len(answer.body)
             process.err.write(
-                f"{posixpath.basename(name)[:20]:<20} 100% |********************************| {size:>5}  0:00:00 ETA\n".encode()
+                f"{posixpath.basename(name)[:20]:<20} 100% "
+                f"|********************************| {size:>5}  0:00:00 ETA\n".encode()
             )
             self.note("written to stdout" if name == "-" else f"'{name}' saved")
         return 0
@@ -210,7 +214,7 @@ class _GNU(_Client):
             process.error(f"{text}: Invalid host name." if "//" in text else f"{text}: Scheme missing.")
             return 1
         if url.scheme not in ("http", "https"):
-            process.error(f"{text}: Unsupported scheme ‘{url.scheme}’.")
+            process.error(f"{text}: Unsupported scheme '{url.scheme}'.")
             return 1
         if "z" in self.opts:
             self.note("Spider mode enabled. Check if remote file exists.")
@@ -228,7 +232,7 @@ class _GNU(_Client):
         self.note("20 redirections exceeded.")
         return 8
 
-    def _exchange(self, url: URL) -> HTTPResponse | int:
+    def _exchange(self, url: URL) -> HTTPResponse | int:  # noqa: C901 - a case for each thing there is
         process = self.process
         lead = ""
         try:
@@ -243,7 +247,8 @@ class _GNU(_Client):
                 "Temporary failure in name resolution" if error.temporary else "Name or service not known"
             )
             self.note(
-                f"Resolving {url.host} ({url.host})... failed: {reason}.\nwget: unable to resolve host address ‘{url.host}’"
+                f"Resolving {url.host} ({url.host})... failed: {reason}.\nwget: "
+                f"unable to resolve host address '{url.host}'"
             )
             return 4
         shown = lead or (f"[{address}]" if ":" in address else address)
@@ -269,12 +274,14 @@ class _GNU(_Client):
         self.note(f"Connecting to {shown}:{url.port}... connected.")
         if url.scheme == "https" and not connection.tls:
             self.note(
-                "OpenSSL: error:0A00010B:SSL routines::wrong version number\nUnable to establish SSL connection."
+                "OpenSSL: error:0A00010B:SSL routines::wrong version "
+                "number\nUnable to establish SSL connection."
             )
             return 4
         if url.scheme == "https" and "K" not in self.opts:
             self.note(
-                f"ERROR: The certificate of ‘{url.host}’ is not trusted.\nERROR: The certificate of ‘{url.host}’ doesn't have a known issuer."
+                f"ERROR: The certificate of '{url.host}' is not trusted.\nERROR: The "
+                f"certificate of '{url.host}' doesn't have a known issuer."
             )
             return 5
         default: Headers = [("Accept", "*/*"), ("Accept-Encoding", "identity"), ("Connection", "Keep-Alive")]
@@ -307,7 +314,8 @@ class _GNU(_Client):
         if "z" in self.opts:
             length = answer.header("Content-Length") or str(size)
             self.note(
-                f"Length: {length} [{kind}]\nRemote file exists and could contain further links,\nbut recursion is disabled -- not retrieving.\n"
+                f"Length: {length} [{kind}]\nRemote file exists and could contain further "
+                "links,\nbut recursion is disabled -- not retrieving.\n"
             )
             return 0
         name = self.target(url)
@@ -317,20 +325,21 @@ class _GNU(_Client):
                 n += 1
                 name = f"{base}.{n}"
         title = "STDOUT" if name == "-" else name
-        self.note(f"Length: {shown_size} [{kind}]\nSaving to: ‘{title}’")
+        self.note(f"Length: {shown_size} [{kind}]\nSaving to: '{title}'")
         try:
             if name == "-":
                 process.write_bytes(answer.body)
             else:
                 process.open_writer(name).write(answer.body)
         except OSError as error:
-            self.note(f"{name}: {error.strerror}\n\nCannot write to ‘{name}’ (Success).")
+            self.note(f"{name}: {error.strerror}\n\nCannot write to '{name}' (Success).")
             return 3
         speed = f"{size / 1000:.1f} MB/s" if size >= 1000 else f"{size} KB/s"
         self.note(
-            f"\n     0K                                                       100% {speed.split()[0]}{'M' if size >= 1000 else 'K'}=0s\n"
+            "\n     0K                                                       100% "
+            f"{speed.split()[0]}{'M' if size >= 1000 else 'K'}=0s\n"
         )
-        written = "written to stdout" if name == "-" else f"‘{name}’ saved"
+        written = "written to stdout" if name == "-" else f"'{name}' saved"
         self.note(f"{self._at()} ({speed}) - {written} [{size}/{size}]\n")
         return 0
 

@@ -24,7 +24,7 @@ class ArithmeticProblem(Exception):
 
     kind: str
     expression: str
-    token: str = ""
+    operand: str = ""
 
 
 def wrap(value: int) -> int:
@@ -138,28 +138,28 @@ class _Evaluator:
         return wrap(int(_OPERATIONS[op](a, b)))
 
     def _unary(self) -> int:
-        token = self._take()
-        if token in ("+", "-", "!", "~"):
+        word = self._take()
+        if word in ("+", "-", "!", "~"):
             value = self._unary()
-            return {"+": value, "-": wrap(-value), "!": int(not value), "~": ~value}[token]
-        if token in ("++", "--"):
+            return {"+": value, "-": wrap(-value), "!": int(not value), "~": ~value}[word]
+        if word in ("++", "--"):
             name = self._take()
-            value = self._value(name) + (1 if token == "++" else -1)
+            value = self._value(name) + (1 if word == "++" else -1)
             self._store(name, value)
             return value
-        if token == "(":
+        if word == "(":
             value = self._comma()
             if self._take() != ")":
                 raise self._problem("syntax")
             return value
-        if not token or not (token[0].isalnum() or token[0] == "_"):
+        if not word or not (word[0].isalnum() or word[0] == "_"):
             self._at = max(self._at, 1)
             raise self._problem("operand")
-        if token[0].isdigit():
-            return self._number(token)
-        value = self._value(token)
+        if word[0].isdigit():
+            return self._number(word)
+        value = self._value(word)
         if self._peek() in ("++", "--"):
-            self._store(token, value + (1 if self._take() == "++" else -1))
+            self._store(word, value + (1 if self._take() == "++" else -1))
         return value
 
     def _number(self, token: str) -> int:

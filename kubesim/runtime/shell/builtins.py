@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kubesim.runtime.machine import SIGNALS
 from kubesim.runtime.process import Suspended
 from kubesim.runtime.shell.conditions import TestProblem, evaluate, problem_text
+from kubesim.runtime.shell.control import Exit, LoopControl, Return
 from kubesim.runtime.shell.expansion import ExpansionFailed, split
 from kubesim.runtime.shell.flavours import Flavour
 
@@ -45,17 +46,15 @@ KEYWORDS = frozenset(
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def quoted(word: str) -> str:
+def quoted(word: str, *, busybox: bool = False) -> str:
     """A word as `set -x` shows it: quoted where the shell would read it otherwise."""
-    if word and re.fullmatch(r"[\w@%+=:,./-]+", word):
+    if word and re.fullmatch(r"[\w@%+:,./\]-]+" if busybox else r"[\w@%+=:,./-]+", word):
         return word
     return "'" + word.replace("'", "'\\''") + "'"
 
 
 def fail(shell: Shell, builtin: str, text: str, status: int) -> int:
     """Say why a built-in failed. A special one ends a POSIX shell that is not interactive."""
-    from kubesim.runtime.shell.interpreter import Exit
-
     shell.complain(text, builtin)
     if builtin in SPECIAL and shell.flavour.special_exits and shell.origin.mode != "interactive":
         raise Exit(status)
@@ -162,7 +161,13 @@ def _printf(shell: Shell, argv: list[str]) -> int:
     else:
         shell.write(text)
     for problem in problems:
-        shell.complain(problem, "printf")
+        word, _, what = problem.rpartition(": ")
+        if shell.flavour.name == "busybox" and what in ("invalid number", "not completely converted"):
+            shell.complain(f"invalid number '{word}'")
+        elif shell.flavour.name == "dash" and what == "invalid number":
+            shell.complain(f"{word}: expected numeric value", "printf")
+        else:
+            shell.complain(problem, "printf")
     return 1 if problems else 0
 
 
@@ -217,13 +222,11 @@ def _pwd(shell: Shell, argv: list[str]) -> int:
 
 
 def _exit(shell: Shell, argv: list[str]) -> int:
-    from kubesim.runtime.shell.interpreter import Exit
 
     raise Exit(_status(shell, argv, "exit"))
 
 
 def _status(shell: Shell, argv: list[str], name: str) -> int:
-    from kubesim.runtime.shell.interpreter import Exit
 
     if len(argv) < 2:
         return shell.status
@@ -234,7 +237,6 @@ def _status(shell: Shell, argv: list[str], name: str) -> int:
 
 
 def _return(shell: Shell, argv: list[str]) -> int:
-    from kubesim.runtime.shell.interpreter import Return
 
     if shell.flavour.bash and not shell.calls and not shell.sourcing:
         shell.complain("can only `return' from a function or sourced script", "return")
@@ -243,7 +245,6 @@ def _return(shell: Shell, argv: list[str]) -> int:
 
 
 def _loop_control(shell: Shell, argv: list[str]) -> int:
-    from kubesim.runtime.shell.interpreter import LoopControl
 
     levels = int(argv[1]) if len(argv) > 1 and argv[1].isdigit() else 1
     if not shell.loops:
@@ -322,6 +323,11 @@ def _unset(shell: Shell, argv: list[str]) -> int:
     for name in args:
         if functions:
             shell.functions.pop(name, None)
+        elif name in shell.readonly:
+            text = (
+                f"{name}: cannot unset: readonly variable" if shell.flavour.bash else f"{name}: is read only"
+            )
+            return fail(shell, "unset", text, 1 if shell.flavour.bash else 2)
         elif name in shell.variables:
             shell.unset(name)
         elif not _NAME.fullmatch(name.partition("[")[0]):
@@ -388,7 +394,7 @@ _LONG_OPTIONS = {
 }  # fmt: skip
 
 
-def _set(shell: Shell, argv: list[str]) -> int:
+def _set(shell: Shell, argv: list[str]) -> int:  # noqa: C901 - a case for each thing there is
     args = argv[1:]
     if not args:
         for name in sorted(shell.variables):
@@ -477,7 +483,6 @@ def _run_text(shell: Shell, text: str) -> int:
 
 
 def _source(shell: Shell, argv: list[str]) -> int:
-    from kubesim.runtime.shell.interpreter import Return
 
     if len(argv) < 2:
         if shell.flavour.bash:
@@ -514,7 +519,6 @@ def _source(shell: Shell, argv: list[str]) -> int:
 
 def _exec(shell: Shell, argv: list[str]) -> int:
     from kubesim.runtime.process import Null, Replaced
-    from kubesim.runtime.shell.interpreter import Exit
 
     args = argv[1:]
     while args and args[0].startswith("-") and shell.flavour.bash:
@@ -543,7 +547,7 @@ def _exec(shell: Shell, argv: list[str]) -> int:
     raise Replaced(child)
 
 
-def _read(shell: Shell, argv: list[str]) -> int:
+def _read(shell: Shell, argv: list[str]) -> int:  # noqa: C901 - a case for each thing there is
     args = argv[1:]
     raw = False
     prompt, count, delimiter, array = "", 0, b"\n", ""
@@ -727,8 +731,6 @@ def _kill_one(shell: Shell, text: str, signal: int) -> int:
         shell.complain(problem, "kill")
         return 1
     if pid == shell.shell_pid and pid != 1:
-        from kubesim.runtime.shell.interpreter import Exit
-
         if signal in (0, 17, 18, 28):
             return 0
         raise Exit(128 + signal)
@@ -837,15 +839,14 @@ def _command(shell: Shell, argv: list[str]) -> int:
     if verbose == "-V":
         return _type(shell, ["type", *args])
     if verbose == "-v":
-        status = 0
-        for name in args:
+        found = []
+        for name in args if shell.flavour.bash else args[:1]:
             known = name in KEYWORDS or name in shell.functions or find(name, shell.flavour) is not None
             path = name if known else shell.machine.which(name, shell.get("PATH") or "", shell.cwd)
             if path:
+                found.append(path)
                 shell.write(path + "\n")
-            else:
-                status = 127 if shell.flavour.name == "dash" else 1
-        return status
+        return 0 if found else (127 if shell.flavour.name != "bash" else 1)
     if not args:
         return 0
     builtin = find(args[0], shell.flavour)
@@ -985,6 +986,12 @@ def _builtin(shell: Shell, argv: list[str]) -> int:
     return found(shell, argv[1:])
 
 
+def _hash(shell: Shell, argv: list[str]) -> int:
+    if shell.flavour.bash and len(argv) == 1:
+        shell.write("hash: hash table empty\n")
+    return 0
+
+
 def _foreground(shell: Shell, argv: list[str]) -> int:
     shell.complain("no job control" if shell.flavour.bash else "No current job", argv[0])
     return 1 if shell.flavour.bash else 2
@@ -1016,7 +1023,7 @@ _COMMON: dict[str, Builtin] = {
     "export": _export, "readonly": _readonly, "unset": _unset, "local": _local, "set": _set, "shift": _shift,
     "eval": _eval, ".": _source, "exec": _exec, "read": _read, "trap": _trap, "kill": _kill, "wait": _wait,
     "jobs": _jobs, "type": _type, "command": _command, "getopts": _getopts, "umask": _umask, "ulimit": _ulimit,
-    "times": _times, "alias": _alias, "unalias": _unalias, "hash": _colon, "fg": _foreground, "bg": _foreground,
+    "times": _times, "alias": _alias, "unalias": _unalias, "hash": _hash, "fg": _foreground, "bg": _foreground,
 }  # fmt: skip
 _BASH: dict[str, Builtin] = {
     "source": _source, "declare": _declare, "typeset": _declare, "let": _let, "builtin": _builtin, "shopt": _colon,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from kubesim.runtime.shell import patterns
@@ -436,7 +437,7 @@ def _expand_braces(text: str, start: int) -> list[str]:
     choices: list[str] = []
     if commas:
         edges = [opening, *commas, i]
-        for a, b in zip(edges, edges[1:], strict=False):
+        for a, b in pairwise(edges):
             choices += _expand_braces(text[a + 1 : b], 0)
     else:
         span = _RANGE.fullmatch(inner)

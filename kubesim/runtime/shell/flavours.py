@@ -22,7 +22,6 @@ class Flavour:
 
     name = "dash"
     bash = False
-    syntax_status = 2
     unset_status = 2
     redirect_status = 2
     expansion_exits = True
@@ -44,30 +43,36 @@ class Flavour:
         return f"{name}: Permission denied", 126
 
     def syntax(self, origin: Origin, problem: SyntaxProblem) -> list[str]:
+        """The lines that tell of a syntax error."""
         return [f"{origin.name}: {problem.line}: {self._syntax_text(problem)}"]
+
+    def syntax_exit(self, problem: SyntaxProblem) -> int:
+        """The status of a shell that met a syntax error."""
+        del problem
+        return 2
 
     def _syntax_text(self, problem: SyntaxProblem) -> str:
         if problem.kind == "substitution":
             return "Bad substitution"
         if problem.kind == "message":
-            return f"Syntax error: {problem.token}"
+            return f"Syntax error: {problem.found}"
         if problem.kind == "unterminated":
             texts = {"}": "Missing '}'", "`": "EOF in backquote substitution"}
-            return f"Syntax error: {texts.get(problem.token, 'Unterminated quoted string')}"
+            return f"Syntax error: {texts.get(problem.found, 'Unterminated quoted string')}"
         text = f"Syntax error: {self._token(problem)} unexpected"
         return text + (f' (expecting "{problem.expecting}")' if self._says_expected(problem) else "")
 
     def _says_expected(self, problem: SyntaxProblem) -> bool:
         return bool(problem.expecting) and not (
-            problem.token_kind == "operator" and problem.expecting != "do"
+            problem.found_kind == "operator" and problem.expecting != "do"
         )
 
     def _token(self, problem: SyntaxProblem) -> str:
-        if problem.token_kind == "eof":
+        if problem.found_kind == "eof":
             return "end of file"
-        if problem.token_kind in ("newline", "word", "redirection"):
-            return problem.token_kind
-        return f'"{problem.token}"'
+        if problem.found_kind in ("newline", "word", "redirection"):
+            return problem.found_kind
+        return f'"{problem.found}"'
 
     def redirect(self, path: str, number: int, *, writing: bool) -> str:
         if writing:
@@ -121,6 +126,10 @@ class Bash(Flavour):
         where = "" if origin.mode == "interactive" else f"line {line}: "
         return f"{origin.name}: {where}" + (f"{builtin}: " if builtin else "")
 
+    def syntax_exit(self, problem: SyntaxProblem) -> int:
+        # These two are no syntax errors to bash: it finds them when it runs the command.
+        return 1 if problem.kind in ("substitution", "message") else 2
+
     def not_found(self, name: str) -> str:
         return f"{name}: command not found"
 
@@ -137,20 +146,19 @@ class Bash(Flavour):
         lead = f"{origin.name}: " + ("-c: " if origin.mode == "command" else "")
         where = "" if origin.mode == "interactive" else f"line {problem.line}: "
         if problem.kind == "substitution":
-            return [f"{origin.name}: {where}{problem.token}: bad substitution"]
+            return [f"{origin.name}: {where}{problem.found}: bad substitution"]
+        if problem.kind == "message" and problem.found == "Bad for loop variable":
+            return [f"{origin.name}: {where}`{problem.found_kind}': not a valid identifier"]
         if problem.kind == "message":
-            text = problem.token
-            if text == "Bad for loop variable":
-                text = "not a valid identifier"
-            return [f"{lead}{where}syntax error: {text}"]
+            return [f"{lead}{where}syntax error: {problem.found}"]
         if problem.kind == "unterminated":
-            return [f"{lead}{where}unexpected EOF while looking for matching `{problem.token}'"]
-        if problem.token_kind == "eof":
+            return [f"{lead}{where}unexpected EOF while looking for matching `{problem.found}'"]
+        if problem.found_kind == "eof":
             after = "" if origin.mode == "interactive" else f"line {problem.line + 1}: "
-            if problem.token == "$(":
+            if problem.found == "$(":
                 return [f"{lead}{after}unexpected EOF while looking for matching `)'"]
             return [f"{lead}{after}syntax error: unexpected end of file"]
-        lines = [f"{lead}{where}syntax error near unexpected token `{problem.token}'"]
+        lines = [f"{lead}{where}syntax error near unexpected token `{problem.found}'"]
         if origin.mode != "interactive":
             lines.append(f"{lead}{where}`{problem.source_line}'")
         return lines
@@ -177,10 +185,10 @@ class Bash(Flavour):
     def arithmetic(self, problem: ArithmeticProblem) -> str:
         text = problem.expression.strip()
         if problem.kind == "division":
-            return f'{text}: division by 0 (error token is "{problem.token}")'
+            return f'{text}: division by 0 (error token is "{problem.operand}")'
         if problem.kind == "operand":
-            return f'{text}: syntax error: operand expected (error token is "{problem.token}")'
-        return f'{text}: syntax error in expression (error token is "{problem.token}")'
+            return f'{text}: syntax error: operand expected (error token is "{problem.operand}")'
+        return f'{text}: syntax error in expression (error token is "{problem.operand}")'
 
     def bad_number(self, text: str) -> str:
         return f"{text}: numeric argument required"
@@ -216,11 +224,11 @@ class Busybox(Flavour):
         if problem.kind == "substitution":
             return "syntax error: bad substitution"
         if problem.kind == "message":
-            text = problem.token[:1].lower() + problem.token[1:]
+            text = problem.found[:1].lower() + problem.found[1:]
             return f"syntax error: {text}"
         if problem.kind == "unterminated":
             texts = {"}": "missing '}'", "`": "EOF in backquote substitution"}
-            return f"syntax error: {texts.get(problem.token, 'unterminated quoted string')}"
+            return f"syntax error: {texts.get(problem.found, 'unterminated quoted string')}"
         text = f"syntax error: unexpected {self._token(problem)}"
         return text + (f' (expecting "{problem.expecting}")' if self._says_expected(problem) else "")
 

@@ -8,28 +8,25 @@ from __future__ import annotations
 
 import errno
 import os
-import posixpath
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
-from kubesim.runtime.machine import SIGNALS, Machine
+from kubesim.runtime.machine import SIGNALS
 from kubesim.runtime.process import (
     PIPE_CAPACITY,
     BrokenPipe,
-    Budget,
     Buffer,
     BytesReader,
     Interrupted,
     Null,
-    Process,
     Replaced,
     Stopped,
     Suspended,
     Timeline,
 )
-from kubesim.runtime.shell import patterns
-from kubesim.runtime.shell.expansion import DEFAULT_IFS, Expander, ExpansionFailed
-from kubesim.runtime.shell.flavours import Flavour, Origin
+from kubesim.runtime.shell.compound import Compound
+from kubesim.runtime.shell.control import Exit, LoopControl, RedirectFailed, Return
+from kubesim.runtime.shell.expansion import Expander, ExpansionFailed
 from kubesim.runtime.shell.parser import Parser
 from kubesim.runtime.shell.syntax import (
     AndOr,
@@ -43,7 +40,6 @@ from kubesim.runtime.shell.syntax import (
     Group,
     If,
     Pipeline,
-    Redirect,
     Redirected,
     Sequence,
     Simple,
@@ -55,216 +51,12 @@ from kubesim.runtime.shell.syntax import (
 MAX_CALLS = 40  # each nested call takes about a dozen Python frames
 MAX_FORKS = 40
 
-
-class Exit(Exception):
-    """The shell ends."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__()
-        self.status = status
+_AT_INPUT = {"input": True}
+"""The frame of a pipeline whose first part waits for input: it begins again."""
 
 
-class Return(Exception):
-    """A function or sourced file ends."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__()
-        self.status = status
-
-
-class LoopControl(Exception):
-    """`break` or `continue`, for so many loops."""
-
-    def __init__(self, levels: int, *, again: bool) -> None:
-        super().__init__()
-        self.levels = levels
-        self.again = again
-
-
-class RedirectFailed(Exception):
-    """A redirection could not be made; what there is to say has been said."""
-
-
-class Shell:
+class Shell(Compound):
     """One shell, or a subshell of it."""
-
-    def __init__(self, process: Process, flavour: Flavour, origin: Origin, positional: list[str]) -> None:
-        self.process = process
-        self.shell_pid = process.pid
-        self.machine: Machine = process.machine
-        self.budget: Budget = process.budget
-        self.flavour = flavour
-        self.origin = origin
-        self.positional = positional
-        self.variables: dict[str, str | list[str]] = dict(process.env)
-        self.exported: set[str] = set(process.env)
-        self.readonly: set[str] = set()
-        self.functions: dict[str, Function] = {}
-        self.aliases: dict[str, str] = {}
-        self.options: set[str] = set()
-        self.traps: dict[str, str] = {}
-        self.fds: dict[int, Any] = {0: process.stdin, 1: process.out, 2: process.err, **process.files}
-        self.kept_redirects: list[list[Any]] = []
-        self.status = 0
-        self.line = 1
-        self.last_job = 0
-        self.expand = Expander(self)
-        self.locals: list[dict[str, Any]] = []
-        self.calls = 0
-        self.loops = 0
-        self.forks = 0
-        self.sourcing = 0
-        self._quiet = 0
-        self._resume: list[Any] | None = None
-        self._substitution_status: int | None = None
-        self._last: Simple | None = None
-        self._started = process.timeline.now()
-        self.variables.setdefault("IFS", DEFAULT_IFS)
-        self._set_directory(process.cwd)
-
-    # Variables
-
-    @property
-    def cwd(self) -> str:
-        return self.process.cwd
-
-    def _set_directory(self, path: str) -> None:
-        self.process.cwd = path
-        self.variables["PWD"] = path
-        self.exported.add("PWD")
-
-    def change_directory(self, path: str) -> None:
-        """Cd. Raises OSError."""
-        place = posixpath.normpath(self.process.path(path))
-        place = "/" + place.lstrip("/")
-        node = self.machine.fs.stat(place)
-        if node.kind != "d":
-            raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-        if not self.machine.fs.may(place, 1):
-            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
-        self.variables["OLDPWD"] = self.cwd
-        if not self.flavour.bash or "OLDPWD" in self.exported:
-            self.exported.add("OLDPWD")
-        self._set_directory(place)
-
-    def get(self, name: str) -> str | None:
-        """A parameter's value."""
-        value = self.variables.get(name)
-        if value is not None:
-            return value if isinstance(value, str) else (value[0] if value else None)
-        if name.isdigit():
-            number = int(name)
-            if number == 0:
-                return self.origin.name
-            return self.positional[number - 1] if number <= len(self.positional) else None
-        return self._special(name)
-
-    def _special(self, name: str) -> str | None:
-        match name:
-            case "?":
-                return str(self.status)
-            case "#":
-                return str(len(self.positional))
-            case "@" | "*":
-                gap = (self.ifs[:1] if name == "*" else " ") if self.positional else ""
-                return gap.join(self.positional) if self.positional else None
-            case "$":
-                return str(self.shell_pid)
-            case "!":
-                return str(self.last_job) if self.last_job else ("" if not self.flavour.bash else None)
-            case "-":
-                letters = "".join(sorted(o for o in self.options if len(o) == 1))
-                return letters + ("i" if self.origin.mode == "interactive" else "")
-            case "LINENO":
-                return str(self.line)
-            case "RANDOM" if self.flavour.name != "dash":
-                return str(self._random())
-            case "SECONDS" if self.flavour.bash:
-                return str(int(self.process.timeline.now() - self._started))
-            case "PPID":
-                return str(self.process.parent.pid if self.process.parent else 0)
-            case "UID" | "EUID" if self.flavour.bash:
-                return str(self.machine.fs.uid)
-            case "HOSTNAME" if self.flavour.bash:
-                return self.machine.hostname
-            case "BASH_VERSION" if self.flavour.bash:
-                return "5.2.15(1)-release"
-        return None
-
-    def _random(self) -> int:
-        seed = int(str(self.variables.get("_seed") or self.process.pid * 7919 + 12345))
-        seed = (seed * 1103515245 + 12345) & 0x7FFFFFFF  # the linear congruential generator of the C standard
-        self.variables["_seed"] = str(seed)
-        return seed >> 16 & 32767
-
-    def array(self, name: str) -> list[str]:
-        """A variable as a list."""
-        value = self.variables.get(name)
-        if value is None:
-            return []
-        return list(value) if isinstance(value, list) else [value]
-
-    @property
-    def ifs(self) -> str:
-        value = self.variables.get("IFS", DEFAULT_IFS)
-        return value if isinstance(value, str) else DEFAULT_IFS
-
-    def assign_text(self, name: str, value: str | list[str]) -> None:
-        """Set a variable. Raises ExpansionFailed for a read-only one."""
-        if name in self.readonly:
-            self.complain(self.flavour.read_only(name))
-            raise ExpansionFailed(1 if self.flavour.bash else 2)
-        if len(value) > 4 * 1024 * 1024:
-            raise Stopped("stopped: a variable of a simulated shell is bounded to 4 MiB")
-        self.variables[name] = value
-        if "a" in self.options:
-            self.exported.add(name)
-
-    def unset(self, name: str) -> None:
-        self.variables.pop(name, None)
-        self.exported.discard(name)
-
-    def arithmetic_value(self, name: str) -> str:
-        value = self.get(name)
-        if value is None:
-            self.check_set(name)
-        return value or ""
-
-    def check_set(self, name: str) -> None:
-        """`set -u`. Raises ExpansionFailed."""
-        if "u" in self.options and name not in ("@", "*", "!"):
-            self.complain(self.flavour.unset(name))
-            raise ExpansionFailed(self.flavour.unset_status)
-
-    def environment(self) -> dict[str, str]:
-        """What programs get."""
-        variables = self.variables
-        env: dict[str, str] = {}
-        for name, value in variables.items():
-            if name in self.exported and isinstance(value, str):
-                env[name] = value
-        return env
-
-    # Output
-
-    def write(self, text: str, fd: int = 1) -> None:
-        data = text.encode("utf-8", "surrogateescape")
-        self.budget.wrote(len(data))
-        self.fds.get(fd, Null()).write(data)
-
-    def complain(self, text: str, builtin: str = "") -> None:
-        """Say something on standard error, with the shell's prefix."""
-        self.write(self.flavour.prefix(self.origin, self.line, builtin) + text + "\n", 2)
-
-    def read_file(self, name: str) -> bytes:
-        """A file for $(<file). Raises ExpansionFailed."""
-        try:
-            return self.process.read_file(name)
-        except OSError as error:
-            self.complain(self.flavour.redirect(name, error.errno or 0, writing=False))
-            return b""
-
-    # Running texts
 
     def run_source(
         self, text: str, *, line: int = 1, resume: list[Any] | None = None, exits: bool = False
@@ -341,8 +133,6 @@ class Shell:
             pass
         return status
 
-    # The tree
-
     def sequence(self, node: Sequence) -> int:
         items = node.items
         start = 0
@@ -364,13 +154,14 @@ class Shell:
     def checked(self, node: Any) -> int:
         """Run a command; with `set -e` its failure ends the shell."""
         status = self.run(node)
-        if status and "e" in self.options and not self._quiet and not isinstance(node, AndOr):
-            if not (isinstance(node, Pipeline) and node.negate):
-                raise Exit(status)
+        if not status or "e" not in self.options or self._quiet:
+            return status
+        if not isinstance(node, AndOr) and not (isinstance(node, Pipeline) and node.negate):
+            raise Exit(status)
         return status
 
     def run(self, node: Any) -> int:
-        self.status = _RUN[type(node)](self, node)
+        self.status = self._RUN[type(node)](self, node)
         if self.machine.signals and self.process.pid == 1:
             self._take_signals()
         return self.status
@@ -559,261 +350,16 @@ class Shell:
             pass
         self.machine.processes.pop(pid, None)
 
-    # Compound commands
-
-    def _if(self, node: If) -> int:
-        position = self._resume.pop(0) if self._resume else 0
-        count = len(node.branches)
-        while position < 2 * count:
-            index, in_body = divmod(position, 2)
-            condition, body = node.branches[index]
-            try:
-                if in_body:
-                    return self.sequence(body)
-                self._quiet += 1
-                try:
-                    status = self.sequence(condition)
-                finally:
-                    self._quiet -= 1
-            except Suspended as wait:
-                wait.frames.insert(0, position)
-                raise
-            position = position + 1 if status == 0 else 2 * (index + 1)
-        if node.otherwise is None:
-            return 0
-        try:
-            return self.sequence(node.otherwise)
-        except Suspended as wait:
-            wait.frames.insert(0, position)
-            raise
-
-    def _while(self, node: While) -> int:
-        in_body = bool(self._resume.pop(0)) if self._resume else False
-        status = 0
-        self.loops += 1
-        try:
-            while True:
-                self.budget.step()
-                try:
-                    if not in_body:
-                        self._quiet += 1
-                        try:
-                            found = self.sequence(node.condition)
-                        finally:
-                            self._quiet -= 1
-                        if (found == 0) == node.until:
-                            return status
-                        in_body = True
-                    status = self.sequence(node.body)
-                except LoopControl as control:
-                    status = 0
-                    if self._leaves(control):
-                        return 0
-                except Suspended as wait:
-                    wait.frames.insert(0, int(in_body))
-                    wait.endless = wait.endless or _never_ends(node, self.options)
-                    raise
-                in_body = False
-        finally:
-            self.loops -= 1
-
-    def _leaves(self, control: LoopControl) -> bool:
-        """Whether this loop ends: `break`, or a `continue` of an outer loop."""
-        if control.levels > 1 and self.loops > 1:
-            control.levels -= 1
-            raise control
-        return not control.again
-
-    def _for(self, node: For) -> int:
-        if self._resume:
-            index, values = self._resume.pop(0)
-            resumed = True
-        else:
-            values = list(self.positional) if node.words is None else self.expand.words(node.words)
-            index, resumed = 0, False
-        status = 0
-        self.loops += 1
-        try:
-            while index < len(values):
-                self.budget.step()
-                if not resumed:
-                    self.assign_text(node.name, values[index])
-                resumed = False
-                try:
-                    status = self.sequence(node.body)
-                except LoopControl as control:
-                    status = 0
-                    if self._leaves(control):
-                        break
-                except Suspended as wait:
-                    wait.frames.insert(0, [index, values])
-                    raise
-                index += 1
-        finally:
-            self.loops -= 1
-        return status
-
-    def _arithmetic_for(self, node: ArithmeticFor) -> int:
-        resumed = bool(self._resume)
-        if self._resume:
-            self._resume.pop(0)
-        else:
-            self.expand.arithmetic(self.expand.text(node.start))
-        status = 0
-        self.loops += 1
-        try:
-            while (
-                resumed
-                or not node.condition[0][1]
-                or self.expand.arithmetic(self.expand.text(node.condition))
-            ):
-                self.budget.step()
-                resumed = False
-                try:
-                    status = self.sequence(node.body)
-                except LoopControl as control:
-                    status = 0
-                    if self._leaves(control):
-                        break
-                except Suspended as wait:
-                    wait.frames.insert(0, 1)
-                    raise
-                self.expand.arithmetic(self.expand.text(node.step))
-        finally:
-            self.loops -= 1
-        return status
-
-    def _case(self, node: Case) -> int:
-        index = self._resume.pop(0) if self._resume else -1
-        if index < 0:
-            subject = self.expand.text(node.word)
-            index = next(
-                (
-                    n
-                    for n, (choices, _, _) in enumerate(node.items)
-                    if any(patterns.matches(subject, self.expand.pattern(choice)) for choice in choices)
-                ),
-                len(node.items),
-            )
-        status = 0
-        while index < len(node.items):
-            _, body, ending = node.items[index]
-            try:
-                status = self.sequence(body) if body.items else 0
-            except Suspended as wait:
-                wait.frames.insert(0, index)
-                raise
-            if ending != ";&":
-                break
-            index += 1
-        return status
-
-    def _group(self, node: Group) -> int:
-        return self.sequence(node.body)
-
     def _subshell(self, node: Subshell) -> int:
         shell = self.fork(dict(self.fds))
         if self._resume:
             shell.restore(self._resume.pop(0))
-            shell._resume, self._resume = self._resume, None
+            shell._resume, self._resume = self._resume, None  # noqa: SLF001 - the same class
         try:
             return shell.contained(lambda: shell.sequence(node.body))
         except Suspended as wait:
             wait.frames.insert(0, shell.snapshot())
             raise
-
-    def _redirected(self, node: Redirected) -> int:
-        kept = self.fds
-        try:
-            self.fds = self.redirected(node.redirects, again=self._resume is not None)
-            return self.run(node.command)
-        except RedirectFailed:
-            return self.flavour.redirect_status
-        finally:
-            self.fds = kept
-
-    def _define(self, node: Function) -> int:
-        self.functions[node.name] = node
-        return 0
-
-    def _arithmetic(self, node: Arithmetic) -> int:
-        self.line = node.line
-        try:
-            return int(self.expand.arithmetic(self.expand.text(node.expression)) == 0)
-        except ExpansionFailed:
-            return 1
-
-    def _condition(self, node: Condition) -> int:
-        from kubesim.runtime.shell.conditions import double_bracket
-
-        self.line = node.line
-        self.budget.step()
-        return double_bracket(self, node.tree)
-
-    # Redirections
-
-    def redirected(self, redirects: list[Redirect], *, again: bool = False) -> dict[int, Any]:
-        """The descriptors after some redirections. With `again` files are not emptied. Raises RedirectFailed."""
-        fds = dict(self.fds)
-        for redirect in redirects:
-            target = self.expand.text(redirect.target)
-            self._apply(fds, redirect.fd, redirect.op, target, again=again)
-        return fds
-
-    def _apply(self, fds: dict[int, Any], fd: int, op: str, target: str, *, again: bool) -> None:
-        process = self.process
-        process.files = {n: stream for n, stream in fds.items() if n > 2}
-        writing = op in (">", ">>", ">|", "&>", "&>>", "<>")
-        try:
-            if op == "<<":
-                fds[fd] = BytesReader(target.encode("utf-8", "surrogateescape"))
-            elif op == "<<<":
-                fds[fd] = BytesReader((target + "\n").encode("utf-8", "surrogateescape"))
-            elif op in (">&", "<&"):
-                self._duplicate(fds, fd, target, again=again)
-            elif op == "<":
-                fds[fd] = self._open(fds, target, reading=True)
-            else:
-                append = op in (">>", "&>>", "<>") or again
-                stream = self._open(fds, target, reading=False, append=append)
-                fds[fd] = stream
-                if op.startswith("&"):
-                    fds[2] = stream
-        except OSError as error:
-            self.complain(self.flavour.redirect(target, error.errno or 0, writing=writing))
-            raise RedirectFailed from None
-
-    def _open(self, fds: dict[int, Any], name: str, *, reading: bool, append: bool = False) -> Any:
-        process = self.process
-        if not name:
-            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
-        kept = process.stdin, process.out, process.err
-        process.stdin, process.out, process.err = fds.get(0, Null()), fds.get(1, Null()), fds.get(2, Null())
-        try:
-            return (
-                process.open_reader(process.path(name))
-                if reading
-                else process.open_writer(process.path(name), append=append)
-            )
-        finally:
-            process.stdin, process.out, process.err = kept
-
-    def _duplicate(self, fds: dict[int, Any], fd: int, target: str, *, again: bool) -> None:
-        if target == "-":
-            fds[fd] = Null()
-        elif target.isdigit():
-            number = int(target[:4])
-            if number not in fds:
-                self.complain(f"{target}: Bad file descriptor")
-                raise RedirectFailed
-            fds[fd] = fds[number]
-        else:
-            stream = self._open(fds, target, reading=False, append=again)
-            fds[fd] = stream
-            if fd == 1:
-                fds[2] = stream
-
-    # Simple commands
 
     def _simple(self, node: Simple) -> int:
         if self._resume is not None:
@@ -873,7 +419,9 @@ class Shell:
         def shown(word: str) -> str:
             return word if plain else builtins.quoted(word, busybox=busybox)
 
-        values = [(a.name, self.expand.text(a.value)) for a in node.assignments if not isinstance(a.value, list)]
+        values = [
+            (a.name, self.expand.text(a.value)) for a in node.assignments if not isinstance(a.value, list)
+        ]
         words = [f"{name}={shown(value)}" for name, value in values] + [shown(word) for word in argv]
         self.write(f"{self.get('PS4') or '+ '}{' '.join(words)}\n", 2)
 
@@ -939,7 +487,10 @@ class Shell:
                 self.exported.discard(name)
 
     def _call(
-        self, function: Function, argv: list[str], resume: tuple[list[str], dict[str, Any], dict[str, Any]] | None = None
+        self,
+        function: Function,
+        argv: list[str],
+        resume: tuple[list[str], dict[str, Any], dict[str, Any]] | None = None,
     ) -> int:
         if self.calls >= MAX_CALLS:
             text = (
@@ -1040,7 +591,9 @@ class Shell:
             if "call" in frame:
                 function = self.functions[frame["call"][0]]
                 self._resume = frames
-                return self._call(function, frame["call"], (frame["positional"], frame["locals"], frame["inside"]))
+                return self._call(
+                    function, frame["call"], (frame["positional"], frame["locals"], frame["inside"])
+                )
             if "source" in frame:
                 return self.run_source(frame["source"], resume=frames)
             if "wait" in frame:
@@ -1053,8 +606,6 @@ class Shell:
             return self.flavour.redirect_status
         finally:
             self.fds = kept_fds
-
-    # Keeping and restoring
 
     def snapshot(self) -> dict[str, Any]:
         """What a shell is, as JSON, for going on later."""
@@ -1098,29 +649,23 @@ class Shell:
         """Go on inside the next construct that runs."""
         self._resume = frames
 
-
-_RUN: dict[type, Callable[[Shell, Any], int]] = {
-    Simple: Shell._simple,
-    Pipeline: Shell._pipeline,
-    AndOr: Shell._and_or,
-    If: Shell._if,
-    While: Shell._while,
-    For: Shell._for,
-    ArithmeticFor: Shell._arithmetic_for,
-    Case: Shell._case,
-    Group: Shell._group,
-    Subshell: Shell._subshell,
-    Redirected: Shell._redirected,
-    Function: Shell._define,
-    Condition: Shell._condition,
-    Arithmetic: Shell._arithmetic,
-    Sequence: Shell.sequence,
-}
-
-_AT_INPUT = {"input": True}
-"""The frame of a pipeline whose first part waits for input: it begins again."""
-
-_ENDING = frozenset(("break", "exit", "return", "exec", "kill", "eval", ".", "source"))
+    _RUN: ClassVar[dict[type, Callable[[Any, Any], int]]] = {
+        Simple: _simple,
+        Pipeline: _pipeline,
+        AndOr: _and_or,
+        If: Compound.if_command,
+        While: Compound.while_command,
+        For: Compound.for_command,
+        ArithmeticFor: Compound.arithmetic_for_command,
+        Case: Compound.case_command,
+        Group: Compound.group_command,
+        Subshell: _subshell,
+        Redirected: Compound.redirected_command,
+        Function: Compound.define_command,
+        Condition: Compound.condition_command,
+        Arithmetic: Compound.arithmetic_command,
+        Sequence: sequence,
+    }
 
 
 def _last_command(node: Any) -> Simple | None:
@@ -1136,29 +681,3 @@ def _last_command(node: Any) -> Simple | None:
             node = node.body
         else:
             return None
-
-
-def _never_ends(node: While, options: set[str]) -> bool:
-    """Whether a loop can be seen to be endless: `while true` without anything in its body that could leave it."""
-    if node.until or "e" in options or "u" in options:
-        return False
-    items = node.condition.items
-    if len(items) != 1 or not isinstance(items[0][0], Simple) or len(items[0][0].words) != 1:
-        return False
-    word = items[0][0].words[0]
-    if len(word) != 1 or word[0][0] != "lit" or word[0][1] not in ("true", ":"):
-        return False
-    return not any(name in _ENDING for name in _names(node.body))
-
-
-def _names(node: Any) -> list[str]:
-    """The names of the commands below a node."""
-    if isinstance(node, Simple):
-        word = node.words[0] if node.words else ()
-        return [str(word[0][1])] if len(word) == 1 and word[0][0] == "lit" else (["eval"] if word else [])
-    if isinstance(node, (list, tuple)):
-        return [name for item in node for name in _names(item)]
-    if isinstance(node, str) or node is None:
-        return []
-    slots = getattr(type(node), "__slots__", ())
-    return [name for slot in slots for name in _names(getattr(node, slot))]

@@ -61,6 +61,8 @@ RESERVED = frozenset(
         "in",
     )
 )
+_CLOSERS = frozenset(("then", "else", "elif", "fi", "do", "done", "esac", "}"))
+_LENGTH = re.compile(r"#(?:[@*#?$!-]\}|[A-Za-z0-9_@*])")  # ${#name}, not ${#}, ${#-word} and their like
 MAX_DEPTH = 60
 
 
@@ -204,6 +206,8 @@ class Parser:
                 break
             if stop_at_newline and self._at("\n"):
                 break
+            if expecting and self._reserved() in _CLOSERS:
+                raise self._unexpected(expecting)
             start = self.position
             node = self._and_or()
             self._skip_blanks()
@@ -274,7 +278,7 @@ class Parser:
         return Redirected(node, redirects) if redirects else node
 
     def _redirects(self) -> list[Redirect]:
-        found = []
+        found: list[Redirect] = []
         while True:
             self._skip_blanks()
             redirect = self._redirect()
@@ -358,10 +362,14 @@ class Parser:
         end = match.end() if match else self.position
         if not match or (end < len(self.source) and self.source[end] not in _META):
             problem = self._unexpected()
-            if problem.token_kind != "word":
+            if problem.found_kind != "word":
                 raise problem
             raise SyntaxProblem(
-                "message", self.line_number, "Bad for loop variable", source_line=problem.source_line
+                "message",
+                self.line_number,
+                "Bad for loop variable",
+                problem.found,
+                source_line=problem.source_line,
             )
         name = match.group()
         self.position = end
@@ -584,7 +592,7 @@ class Parser:
 
     # Words
 
-    def _word(self, *, assignment: bool = False) -> Word:
+    def _word(self, *, assignment: bool = False) -> Word:  # noqa: C901 - a case for each thing there is
         parts: list[Part] = []
         text: list[str] = []
         source = self.source
@@ -674,7 +682,7 @@ class Parser:
         self.line_number += text.count("\n")
         return text
 
-    def _double_quoted(self, close: str | None, *, here: bool = False) -> Word:
+    def _double_quoted(self, close: str | None, *, here: bool = False) -> Word:  # noqa: C901 - a case for each thing there is
         """Parts up to the closing character (taken), or to the end of the text."""
         parts: list[Part] = []
         text: list[str] = []
@@ -763,8 +771,8 @@ class Parser:
             try:
                 body = self._sequence((")",), expecting=")")
             except SyntaxProblem as problem:
-                if problem.token_kind == "eof" and problem.expecting == ")":
-                    problem.token = "$("
+                if problem.found_kind == "eof" and problem.expecting == ")":
+                    problem.found = "$("
                 raise
             self.position += 1
             return ("cmd", body)
@@ -808,11 +816,7 @@ class Parser:
         self.position += 2
         length = False
         indirect = False
-        if (
-            self._at("#")
-            and not self._at("#}")
-            and not re.compile(r"#[-?#%:=+]").match(source, self.position)
-        ):
+        if _LENGTH.match(source, self.position):
             length = True
             self.position += 1
         elif self._at("!") and self._bash and NAME.match(source, self.position + 1):
@@ -852,7 +856,7 @@ class Parser:
             return SyntaxProblem("unterminated", line, "}", incomplete=True)
         return SyntaxProblem("substitution", line, self.source[start : end + 1])
 
-    def _brace_word(self, *, in_quotes: bool, line: int) -> Word:
+    def _brace_word(self, *, in_quotes: bool, line: int) -> Word:  # noqa: C901 - a case for each thing there is
         """The word in `${name-word}`, up to its closing brace (taken)."""
         if in_quotes:
             parts: list[Part] = []

@@ -14,9 +14,10 @@ from kubesim.runtime.process import (
     Stopped,
     Suspended,
 )
+from kubesim.runtime.shell.control import Exit, LoopControl, Return
 from kubesim.runtime.shell.expansion import ExpansionFailed
 from kubesim.runtime.shell.flavours import Flavour, Origin, flavour
-from kubesim.runtime.shell.interpreter import Exit, LoopControl, Return, Shell
+from kubesim.runtime.shell.interpreter import Shell
 from kubesim.runtime.shell.parser import Parser
 from kubesim.runtime.shell.syntax import SyntaxProblem
 

@@ -38,6 +38,8 @@ class Assignment:
 
 @dataclass(slots=True)
 class Simple:
+    """A command with its words, with assignments before it and redirections anywhere."""
+
     assignments: list[Assignment]
     words: list[Word]
     redirects: list[Redirect]
@@ -46,6 +48,8 @@ class Simple:
 
 @dataclass(slots=True)
 class Pipeline:
+    """`a | b`, `! a`; `stderr_too` says where `|&` stood."""
+
     commands: list[Any]
     negate: bool
     stderr_too: tuple[bool, ...] = ()
@@ -53,6 +57,8 @@ class Pipeline:
 
 @dataclass(slots=True)
 class AndOr:
+    """`a && b || c`."""
+
     first: Any
     rest: list[tuple[str, Any]]
 
@@ -66,12 +72,16 @@ class Sequence:
 
 @dataclass(slots=True)
 class If:
+    """if … elif … else … fi."""
+
     branches: list[tuple[Sequence, Sequence]]
     otherwise: Sequence | None
 
 
 @dataclass(slots=True)
 class While:
+    """while and until."""
+
     condition: Sequence
     body: Sequence
     until: bool
@@ -79,6 +89,8 @@ class While:
 
 @dataclass(slots=True)
 class For:
+    """for NAME in WORDS; without words it goes through the positional parameters."""
+
     name: str
     words: list[Word] | None
     body: Sequence
@@ -86,6 +98,8 @@ class For:
 
 @dataclass(slots=True)
 class ArithmeticFor:
+    """bash's for ((start; condition; step))."""
+
     start: Word
     condition: Word
     step: Word
@@ -94,28 +108,38 @@ class ArithmeticFor:
 
 @dataclass(slots=True)
 class Case:
+    """case WORD in; each item with its patterns, its body, and what ends it."""
+
     word: Word
     items: list[tuple[list[Word], Sequence, str]]
 
 
 @dataclass(slots=True)
 class Group:
+    """{ …; }."""
+
     body: Sequence
 
 
 @dataclass(slots=True)
 class Subshell:
+    """( … )."""
+
     body: Sequence
 
 
 @dataclass(slots=True)
 class Redirected:
+    """A compound command with redirections."""
+
     command: Any
     redirects: list[Redirect]
 
 
 @dataclass(slots=True)
 class Function:
+    """A function's definition; `text` is what it was read from, for keeping it."""
+
     name: str
     body: Any
     text: str
@@ -143,8 +167,8 @@ class SyntaxProblem(Exception):
 
     kind: str
     line: int
-    token: str = ""
-    token_kind: str = ""
+    found: str = ""
+    found_kind: str = ""
     """eof, newline, word, operator, reserved or redirection."""
     expecting: str = ""
     source_line: str = ""
@@ -152,4 +176,4 @@ class SyntaxProblem(Exception):
     """Whether more text could make it right: an interactive shell asks for it."""
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.token!r} in line {self.line}"
+        return f"{self.kind} {self.found!r} in line {self.line}"
