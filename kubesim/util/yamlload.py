@@ -122,9 +122,7 @@ def load(
     return value
 
 
-def _load(
-    data: bytes, words: Mapping[str, JSONValue] = MappingProxyType({})
-) -> tuple[JSONValue, list[str]]:
+def _load(data: bytes, words: Mapping[str, JSONValue] = MappingProxyType({})) -> tuple[JSONValue, list[str]]:
     builder = _Builder(data, words)
     try:
         return builder.document(), builder.duplicates

@@ -67,7 +67,7 @@ def test_the_pod_runs_and_its_address_is_the_endpoint(exposed: Learner) -> None:
     ip = exposed.out("get pod my-pod -o jsonpath={.status.podIP}")
     cluster_ip = exposed.out("get svc my-pod -o jsonpath={.spec.clusterIP}")
     rows = [line.split() for line in text.splitlines()]
-    assert ["pod/my-pod", "1/1", "Running", "0"] == rows[1][:4]
+    assert rows[1][:4] == ["pod/my-pod", "1/1", "Running", "0"]
     assert rows[1][-1] == "run=my-pod"
     assert ["service/my-pod", "ClusterIP", cluster_ip, "<none>", "80/TCP"] in [row[:5] for row in rows]
     assert ["endpoints/my-pod", f"{ip}:80"] in [row[:2] for row in rows]
