@@ -100,12 +100,14 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     ),
 )
 MODULES: dict[str, str] = {word: module for _, rows in GROUPS for word, module, _ in rows}
+# Not for people: the scripts of `completion` call it.
+HIDDEN: dict[str, str] = {"__complete": "complete"}
 ALIASES = {"events": "events", "ev": "events"}
 
 
 def load(word: str) -> Command | None:
     """The command of that name, its module imported; None if there is none."""
-    module = MODULES.get(word)
+    module = MODULES.get(word) or HIDDEN.get(word)
     if module is None:
         return None
     command = importlib.import_module(f"kubesim.cli.commands.{module}").COMMAND
