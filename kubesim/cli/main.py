@@ -6,6 +6,7 @@ time is paid by every cold command.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from collections.abc import Callable, Iterator, Sequence
 
@@ -22,6 +23,10 @@ from kubesim.cli.flags import FlagError, FlagSet, HelpWanted
 from kubesim.cli.globals import GLOBAL_FLAGS
 from kubesim.cli.session import Session
 from kubesim.cli.streams import Streams
+from kubesim.cluster.home import HomeError
+from kubesim.storage.interface import StorageError
+
+INTERRUPTED, BROKEN_PIPE = 130, 141  # 128 + the signal, as a shell has them
 
 # Command -> (module, what it does), by group, in the order in which help lists them.
 GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
@@ -118,21 +123,28 @@ def load(word: str) -> Command | None:
 
 def run(words: Sequence[str], streams: Streams, make_session: Callable[..., Session] = Session) -> int:
     """Run one command line; the exit code. Never raises what the user could have caused."""
+    return _flushed(streams, _guarded(list(words), streams, make_session))
+
+
+def _guarded(words: list[str], streams: Streams, make_session: Callable[..., Session]) -> int:
     try:
-        return _dispatch(list(words), streams, make_session)
+        return _dispatch(words, streams, make_session)
     except (CLIError, SilentExit, StatusError, AggregateError) as error:
         text = error_text(error)
         if text:
             streams.stderr.write(text if text.endswith("\n") else text + "\n")
         return exit_code(error)
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
-        return 141
+        return BROKEN_PIPE
+    except (HomeError, StorageError) as error:
+        streams.stderr.write(f"error: {error}\n")
+        return 1
     except Exception as error:  # noqa: BLE001  a mistake of ours must not end in a traceback
-        return _bug(list(words), streams, error)
-    finally:
-        _flush(streams)
+        if isinstance(error, OSError) and error.filename is None:
+            return _unwritten(streams, error)
+        return _bug(words, streams, error)
 
 
 def _bug(words: list[str], streams: Streams, error: Exception) -> int:
@@ -148,15 +160,24 @@ def _bug(words: list[str], streams: Streams, error: Exception) -> int:
     return 1
 
 
-def _flush(streams: Streams) -> None:
-    for stream in (streams.stdout, streams.stderr):
-        try:
-            stream.flush()
-        except BrokenPipeError:
-            # The reader has gone, for instance `| head -1`: there is nobody left to tell.
-            continue
-        except ValueError:
-            continue
+def _flushed(streams: Streams, code: int) -> int:
+    """The exit code once everything is written."""
+    try:
+        streams.stdout.flush()
+    except BrokenPipeError:
+        # The reader has gone, for instance `| head -1`: there is nobody left to tell.
+        code = BROKEN_PIPE
+    except OSError as error:
+        code = _unwritten(streams, error)
+    with contextlib.suppress(OSError):
+        streams.stderr.flush()
+    return code
+
+
+def _unwritten(streams: Streams, error: OSError) -> int:
+    with contextlib.suppress(OSError):
+        streams.stderr.write(f"error: write /dev/stdout: {(error.strerror or str(error)).lower()}\n")
+    return 1
 
 
 def _dispatch(words: list[str], streams: Streams, make_session: Callable[..., Session]) -> int:
@@ -200,9 +221,16 @@ def _dispatch(words: list[str], streams: Streams, make_session: Callable[..., Se
 
 def _run(command: Command, context: Context) -> int:
     try:
-        return (command.run(context) or 0) if command.run else 0
-    finally:
+        code = (command.run(context) or 0) if command.run else 0
+    except KeyboardInterrupt:
+        # The controllers go on with the next command: whoever presses Ctrl-C does not wait.
+        context.session.abandon()
+        raise
+    except BaseException:
         context.session.close()
+        raise
+    context.session.close()
+    return code
 
 
 def _descend(path: str, command: Command, words: list[str]) -> tuple[str, Command, list[str]]:

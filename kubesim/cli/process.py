@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 from typing import TextIO
@@ -37,3 +39,24 @@ def _unbroken(stream: TextIO | None) -> TextIO:
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
         return stream
     return io.StringIO()
+
+
+def exit_when_interrupted_unseen(code: int) -> None:
+    """End the process with a code where Ctrl-C comes while Python runs something whose exceptions it drops."""
+
+    def hook(unraisable: sys.UnraisableHookArgs) -> None:
+        if unraisable.exc_type is KeyboardInterrupt:
+            let_go()
+            os._exit(code)
+        sys.__unraisablehook__(unraisable)
+
+    sys.unraisablehook = hook
+
+
+def let_go() -> None:
+    """Close what was written to, so that Python has nothing left to say about it; from here on Ctrl-C kills."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            with contextlib.suppress(OSError, ValueError):
+                stream.close()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -204,7 +204,7 @@ class Session:
 
     @cached_property
     def _context_namespace(self) -> str:
-        if not self.home.kubeconfig.exists():
+        if not os.path.lexists(self.home.kubeconfig):
             return ""
         from kubesim.cli.kubeconfig import current_namespace
 
@@ -265,6 +265,12 @@ class Session:
     def path(self, name: str) -> Path:
         """A file name as the user typed it."""
         return self.streams.path(name)
+
+    def abandon(self) -> None:
+        """End the command in the middle: what was not committed is dropped."""
+        if "cluster" in self.__dict__:
+            with suppress(Exception):
+                self.cluster.close()
 
     def close(self) -> None:
         """End the command: settle what was written and let go of the store."""
