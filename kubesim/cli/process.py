@@ -36,6 +36,10 @@ def process_streams() -> Streams:
 def _unbroken(stream: TextIO | None) -> TextIO:
     """A stream that writes UTF-8 whatever the locale says, with line feeds alone."""
     if isinstance(stream, io.TextIOWrapper):
+        if isinstance(stream.buffer, io.RawIOBase):
+            # PYTHONUNBUFFERED: text written to a raw file is lost where the system takes only a part of it.
+            whole = io.BufferedWriter(stream.buffer)
+            return io.TextIOWrapper(whole, encoding="utf-8", errors="backslashreplace", newline="\n")
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
         return stream
     return io.StringIO()
@@ -54,9 +58,13 @@ def exit_when_interrupted_unseen(code: int) -> None:
 
 
 def let_go() -> None:
-    """Close what was written to, so that Python has nothing left to say about it; from here on Ctrl-C kills."""
+    """Leave nothing to write that Python could complain about at its end; from here on Ctrl-C kills."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            with contextlib.suppress(OSError, ValueError):
-                stream.close()
+        if stream is None or stream.closed:
+            continue
+        try:
+            stream.flush()
+        except OSError:
+            with contextlib.suppress(OSError), Path(os.devnull).open("wb") as nothing:
+                os.dup2(nothing.fileno(), stream.fileno())
