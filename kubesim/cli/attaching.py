@@ -19,6 +19,7 @@ from kubesim.cli.builder import Info
 from kubesim.cli.command import Context
 from kubesim.cli.errors import CLIError, RawError, SilentExit
 from kubesim.cli.execution import CHUNK, terminal_streams
+from kubesim.cli.interrupts import Interrupts
 from kubesim.cli.paths import resource_path
 from kubesim.cli.podaccess import PODS, choose_container, find_container
 from kubesim.cli.waiting import Deadline, wait_until
@@ -35,6 +36,13 @@ COMPLETED = ("Succeeded", "Failed")
 TIMED_OUT = "timed out waiting for the condition"
 LOOK = 1.0
 """Seconds between two looks at a container that others may have ended."""
+
+
+INTERRUPTED = 130
+
+
+class Interrupted(SilentExit):
+    """Ctrl-C has ended the command itself: what deferred functions would do stays undone."""
 
 
 @dataclass(slots=True)
@@ -55,6 +63,8 @@ def attach_created(context: Context, made: list[Info], *, restart_policy: str) -
     """
     try:
         code = _attach_and_wait(context, made[0], restart_policy)
+    except Interrupted:
+        raise
     except (CLIError, StatusError, SilentExit):
         _remove(context, made)
         raise
@@ -170,25 +180,50 @@ def attach_to(context: Context, pod: JSONObject, options: AttachOptions) -> None
     except CLIError as error:
         raise CLIError(f"cannot attach to the container: {error}") from None
     tty = _terminal(context, options, find_container(pod, name) or {})
-    if not options.quiet:
-        context.err("If you don't see a command prompt, try pressing enter.")
-        context.streams.stderr.flush()
     try:
-        attachment = context.session.cluster.pods.attach(pod, name)
-    except StatusError as error:
-        raise CLIError(error.message.removeprefix("Internal error occurred: ")) from None
-    streams = terminal_streams(context, stdin=False, tty=tty)
-    if options.stdin:
-        streams.stdin = _reader(context, attachment)
-    try:
-        _Session(context, attachment, streams, from_start=options.from_start).run()
+        with Interrupts() as interrupts:
+            _open(context, pod, name, options, interrupts, tty=tty).run()
     except KeyboardInterrupt:
-        if options.stdin and context.streams.stdin_is_terminal and not tty:
-            raise SilentExit(1) from None  # util/interrupt: the handler that restores the terminal exits so
+        if tty:
+            # kubectl's user would have to close the terminal: a process 1 that has no handler ignores SIGINT.
+            raise SilentExit(INTERRUPTED) from None
+        if options.stdin and context.streams.stdin_is_terminal:
+            raise Interrupted(1) from None  # util/interrupt: the handler that restores the terminal exits so
         raise
     finally:
         context.session.touch()
     _say_how_to_resume(context, pod, name, options, tty=tty)
+
+
+def _open(
+    context: Context,
+    pod: JSONObject,
+    container: str,
+    options: AttachOptions,
+    interrupts: Interrupts,
+    *,
+    tty: bool,
+) -> _Session:
+    """Meet the process, then greet: what it writes after the greeting is shown."""
+    session: _Session | None = None
+    text = ""
+    try:
+        attachment = context.session.cluster.pods.attach(pod, container)
+        streams = terminal_streams(context, stdin=False, tty=tty)
+        if options.stdin:
+            streams.stdin = _reader(context, attachment, interrupts)
+        streams.interrupted = interrupts.pending if tty else None
+        session = _Session(context, attachment, streams, interrupts)
+        if not options.from_start:
+            session.skip()
+    except StatusError as error:
+        text = error.message.removeprefix("Internal error occurred: ")
+    if not options.quiet:
+        context.err("If you don't see a command prompt, try pressing enter.")
+        context.streams.stderr.flush()
+    if session is None:
+        raise CLIError(text)
+    return session
 
 
 def _terminal(context: Context, options: AttachOptions, container: JSONObject) -> bool:
@@ -223,7 +258,7 @@ def _say_how_to_resume(
     context.out(f"Session ended, resume using {command} command when the pod is running")
 
 
-def _reader(context: Context, attachment: PodAttachment) -> Callable[[], bytes]:
+def _reader(context: Context, attachment: PodAttachment, interrupts: Interrupts) -> Callable[[], bytes]:
     """What there is on standard input, waited for as long as the container runs; nothing at its end.
 
     The cluster catches up with the time that passed over the typing.
@@ -238,7 +273,7 @@ def _reader(context: Context, attachment: PodAttachment) -> Callable[[], bytes]:
         context.streams.stdout.flush()
         if handle is None:
             return source.read(CHUNK)
-        while not select.select([handle], [], [], LOOK)[0]:
+        while not _readable(handle, interrupts):
             if attachment.has_ended():
                 return b""
         try:
@@ -252,6 +287,11 @@ def _reader(context: Context, attachment: PodAttachment) -> Callable[[], bytes]:
     return read
 
 
+def _readable(handle: int, interrupts: Interrupts) -> bool:
+    with interrupts.allowed():
+        return bool(select.select([handle], [], [], LOOK)[0])
+
+
 @dataclass(slots=True)
 class _Session:
     """The time between attaching and letting go."""
@@ -259,13 +299,15 @@ class _Session:
     context: Context
     attachment: PodAttachment
     streams: Streams
-    from_start: bool = False
+    interrupts: Interrupts
     _seen: int = field(default=0, init=False)
+
+    def skip(self) -> None:
+        """What has been written so far is not shown."""
+        self._seen = len(self.attachment.output()[0])
 
     def run(self) -> None:
         """Raises KeyboardInterrupt where Ctrl-C ends the attachment."""
-        if not self.from_start:
-            self._seen = len(self.attachment.output()[0])
         while True:
             try:
                 if not self._turn():
@@ -286,16 +328,21 @@ class _Session:
         if ended:
             return False
         if self.streams.stdin is None or not self.attachment.awaits_input():
-            self.context.session.pause(LOOK)
+            with self.interrupts.allowed():
+                self.context.session.pause(LOOK)
             self.context.session.settle()
             return True
         self.streams.stdout(unfinished.encode("utf-8", "replace"))
-        self.attachment.feed(self.streams, wait=self.context.session.cluster.sleep)
+        self.attachment.feed(self.streams, wait=self._sleep)
         self.context.session.touch()
         # Input that has ended while the process's has not: the runtime takes the output away too.
         goes_on = not self.attachment.awaits_input()
-        self._seen = len(self.attachment.output()[0])
+        self.skip()
         return goes_on and not self.attachment.has_ended()
+
+    def _sleep(self, seconds: float) -> None:
+        with self.interrupts.allowed():
+            self.context.session.cluster.sleep(seconds)
 
     def _write(self, lines: list[LogLine]) -> None:
         for line in lines:

@@ -79,6 +79,7 @@ class PodServer:
     def logs(self, pod: JSONObject, options: LogOptions) -> str:
         """The log of one container. Raises StatusError."""
         container_id = self._log_source(pod, options)
+        self._runtime.refresh(container_id)  # who follows a log looks again and again
         return self._runtime.logs(
             container_id,
             tail=options.tail,

@@ -34,9 +34,12 @@ class AwaitedInput:
 
 
 class Attachment:
-    """One attachment, from both sides. `before_reading` is called whenever the process is about to wait for input."""
+    """One attachment, from both sides.
 
-    def __init__(self, streams: Streams, *, once: bool, before_reading: Callable[[], None]) -> None:
+    `before_reading` is called whenever the process is about to wait for input, with whether it has had any before.
+    """
+
+    def __init__(self, streams: Streams, *, once: bool, before_reading: Callable[[bool], None]) -> None:
         self.streams = streams
         self.closed = False
         """Whether the process's standard input is at its end from now on."""
@@ -44,6 +47,7 @@ class Attachment:
         """Whether the other side has been interrupted: what is written from now on is for the log alone."""
         self._once = once
         self._before_reading = before_reading
+        self._has_fed = False
 
     def read(self) -> bytes:
         """What the other side sends. An end of it at a terminal is Ctrl-D, else the process's input ends or waits."""
@@ -51,13 +55,14 @@ class Attachment:
             return b""
         if self.streams.stdin is None:
             raise Suspended(None, for_input=True)
-        self._before_reading()
+        self._before_reading(self._has_fed)
         data = b""
         if not self.gone:
             try:
                 data = self.streams.stdin()
             except KeyboardInterrupt:
                 self._interrupt()
+        self._has_fed = self._has_fed or bool(data)
         if data or (self.streams.tty and not self.gone):
             return data
         if not self._once:

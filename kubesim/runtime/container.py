@@ -245,7 +245,7 @@ class ContainerRuntime:
         attachment = Attachment(
             streams,
             once=container.spec.stdin_once,
-            before_reading=lambda: self._before_reading(container),
+            before_reading=lambda changed: self._before_reading(container, changed=changed),
         )
         process, stdin = self._attached(container, attachment, wait)
         code = self._run_attached(container, process)
@@ -282,11 +282,12 @@ class ContainerRuntime:
         if container is not None and not container.dirty and not container.journal.dirty:
             del self._loaded[container_id]
 
-    def _before_reading(self, container: _Container) -> None:
+    def _before_reading(self, container: _Container, *, changed: bool) -> None:
         """Others see what has been done so far; what they did may be the end of it."""
         if self.has_ended(container.spec.id):
             raise Ended
-        self._keep(container)
+        if changed:
+            self._keep(container)
 
     def _attached(
         self, container: _Container, attachment: Attachment, wait: Callable[[float], None] | None

@@ -23,12 +23,13 @@ SELECTED_TAIL = 10
 
 @dataclass(slots=True)
 class Source:
-    """One container's log. `last` is the time of the last line that was printed, while following."""
+    """One container's log. While following: the time of the last line printed, and how many of that time were."""
 
     pod: JSONObject
     container: str
     prefix: str = ""
     last: str = ""
+    count: int = 0
 
 
 def run(context: Context) -> int:
@@ -197,13 +198,18 @@ def _follow(context: Context, sources: list[Source], query: dict[str, str]) -> i
 
 
 def _new_lines(source: Source, text: str, *, timestamps: bool) -> str:
-    """The lines after the last one that was printed. Time stamps are to the nanosecond, so they tell lines apart."""
+    """The lines after the last one that was printed. What a process writes in one go has one time stamp."""
     found = ""
+    known = source.count
     for line in text.splitlines(keepends=True):
         stamp, _, rest = line.partition(" ")
-        if stamp <= source.last:
+        if stamp < source.last:
             continue
-        source.last = stamp
+        if stamp == source.last and known:
+            known -= 1
+            continue
+        source.count = source.count + 1 if stamp == source.last else 1
+        source.last, known = stamp, 0
         found += line if timestamps else rest
     return found
 
