@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kubesim.cli.kustomize.errors import BuildError, wrapped
@@ -230,6 +230,3 @@ def set_replicas(resources: Resources, replica: JSONObject, specs: Iterable[Fiel
 
 def _named(resources: Resources, name: str, selector: Gvk) -> list[Resource]:
     return resources.by_any_id(lambda i: i.name == name and i.gvk.selected_by(selector))
-
-
-Transform = Callable[[Resources], None]
