@@ -14,8 +14,6 @@ from functools import cached_property
 from importlib import resources
 from typing import Any
 
-import yaml
-
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # github.com/distribution/reference: the grammar of an image's name.
@@ -176,11 +174,14 @@ class Catalogue:
 
     @classmethod
     def load(cls, *more: str) -> Catalogue:
-        """Kubesim's own catalogue, and further YAML texts of the same form. Raises ValueError for a bad text."""
+        """The built-in catalogue, and further YAML texts of the same form. Raises ValueError for a bad text."""
+        import yaml  # a tenth of this room's import time, for which only those pay who start a container
+
+        loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         documents: list[Mapping[str, Any]] = []
         for text in (resources.files(__package__).joinpath("images.yaml").read_text("utf-8"), *more):
             try:
-                document = yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe loader, the one in C where there is one
+                document = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader, the one in C where there is one
             except yaml.YAMLError as error:
                 raise ValueError(f"image catalogue: {error}") from error
             if not isinstance(document, dict):
@@ -333,6 +334,3 @@ def _refuse_unpullable(reference: Reference) -> None:
         raise ImagePullError(f"{failed}: {head}: dial tcp: lookup {host}: no such host")
     if reference.tag == _UNPULLABLE_TAG:
         raise ImagePullError(f"{failed}: {reference}: not found", code="NotFound")
-
-
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -189,7 +189,10 @@ class EndlessReader:
         return self._produce(min(size, PIPE_CAPACITY))
 
     def readline(self) -> bytes:
-        return self.read(65536)
+        line, newline, _ = self._produce(65536).partition(b"\n")
+        if not newline:
+            raise Stopped("stopped: this file has no end")
+        return line + newline
 
 
 class CallReader:

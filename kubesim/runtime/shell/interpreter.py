@@ -225,8 +225,16 @@ class Shell(Compound):
                 fds[1] = buffer
                 if node.stderr_too[n]:
                     fds[2] = buffer
+            # A producer may use half of what is left, so that its readers, who come after it, still can work.
+            reserve = self.budget.steps // 2 if n < last and self.forks < 2 else 0
+            self.budget.steps -= reserve
             try:
                 statuses.append(self._in_subshell(command, fds, timeline))
+            except Stopped:
+                if self.budget.steps >= 0 or not buffer.data:
+                    raise
+                self.budget.steps = 0
+                statuses.append(141)
             except Suspended as wait:
                 if wait.for_input:
                     wait.frames = [_AT_INPUT]  # the first part reads; nothing has come of the pipe yet
@@ -235,6 +243,8 @@ class Shell(Compound):
                 statuses.append(0)
             except BrokenPipe:
                 statuses.append(141)
+            finally:
+                self.budget.steps += reserve
             data = BytesReader(bytes(buffer.data))
         self.process.timeline.join(timeline)
         if waits is not None:

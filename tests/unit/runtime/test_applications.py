@@ -1,0 +1,374 @@
+"""What listens, answers: over values, and over bytes of any kind."""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.machines import Lab
+
+from kubesim.runtime.application import Application, Peer
+from kubesim.runtime.http1 import BadMessage, HTTPRequest, HTTPResponse, split_request, split_response
+
+PEER = Peer("10.244.0.1", 43210, "10.244.1.2", 80)
+AGNHOST = "registry.k8s.io/e2e-test-images/agnhost:2.53"
+
+
+def _application(
+    image: str, *argv: str, port: int = 0, protocol: str = "TCP", **more: object
+) -> tuple[Lab, Any]:
+    lab = Lab({})
+    lab.start("my-pod", image, *argv, **more)  # type: ignore[arg-type]
+    found = lab.runtime.listeners("my-pod")
+    return lab, next(x.application for x in found if x.protocol == protocol and port in (0, x.port))
+
+
+def _get(
+    application: Any, target: str = "/", *headers: tuple[str, str], method: str = "GET", body: bytes = b""
+) -> HTTPResponse:
+    found: HTTPResponse = application.handle(
+        HTTPRequest(method, target, [("Host", "x"), *headers], body), PEER
+    )
+    return found
+
+
+def test_nginx_answers_as_nginx_does() -> None:
+    lab, nginx = _application("nginx")
+    answer = _get(nginx)
+    assert answer.head().decode() == (
+        "HTTP/1.1 200 OK\r\nServer: nginx/1.27.3\r\nDate: Wed, 01 Jan 2025 12:00:00 GMT\r\nContent-Type: text/html\r\n"
+        "Content-Length: 615\r\nLast-Modified: Tue, 03 Dec 2024 00:00:00 GMT\r\nConnection: keep-alive\r\n"
+        'ETag: "674e4a00-267"\r\nAccept-Ranges: bytes\r\n\r\n'
+    )
+    assert b"<h1>Welcome to nginx!</h1>" in answer.body
+    assert _get(nginx, "/nope").body == (
+        b"<html>\r\n<head><title>404 Not Found</title></head>\r\n<body>\r\n<center><h1>404 Not Found</h1></center>\r\n"
+        b"<hr><center>nginx/1.27.3</center>\r\n</body>\r\n</html>\r\n"
+    )
+    assert lab.runtime.logs("my-pod", tail=3).splitlines() == [
+        '10.244.0.1 - - [01/Jan/2025:12:00:00 +0000] "GET / HTTP/1.1" 200 615 "-" "-" "-"',
+        (
+            '2025/01/01 12:00:00 [error] 29#29: *2 open() "/usr/share/nginx/html/nope" failed (2: No such file or directory), '
+            'client: 10.244.0.1, server: localhost, request: "GET /nope HTTP/1.1", host: "x"'
+        ),
+        '10.244.0.1 - - [01/Jan/2025:12:00:00 +0000] "GET /nope HTTP/1.1" 404 153 "-" "-" "-"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "headers", "status"),
+    [
+        ("POST", "/", (), 405),
+        ("GET", "/", (("If-None-Match", '"674e4a00-267"'),), 304),
+        ("GET", "/", (("If-Modified-Since", "Tue, 03 Dec 2024 00:00:00 GMT"),), 304),
+        ("GET", "/", (("Range", "bytes=0-9"),), 206),
+        ("GET", "/", (("Range", "bytes=9999-"),), 416),
+        ("GET", "/../../etc/passwd", (), 404),
+        ("GET", "/%2e%2e/%2e%2e/etc/passwd", (), 404),
+        ("HEAD", "/", (), 200),
+    ],
+)
+def test_nginx_knows_its_http(
+    method: str, target: str, headers: tuple[tuple[str, str], ...], status: int
+) -> None:
+    assert _get(_application("nginx")[1], target, *headers, method=method).status == status
+
+
+CONF = r"""
+upstream backends { server 10.244.1.3:80; server 10.244.1.4:80; }
+server {
+    listen 8080 default_server;
+    server_name a.example *.b.example;
+    add_header X-From "$hostname";
+    location = /exact { return 200 "exact $request_method $arg_q\n"; }
+    location /api/ { proxy_pass http://backends/v1/; proxy_set_header X-Real-IP $remote_addr; }
+    location /down/ { proxy_pass http://10.244.1.9:1; }
+    location ~* \.(png|jpg)$ { return 403; }
+    location /old { rewrite ^/old/(.*)$ /exact permanent; }
+    location / { root /srv; try_files $uri $uri/ =404; autoindex on; }
+    location /closed { deny all; }
+    error_page 403 /403.html;
+}
+server { listen 8080; server_name other; return 301 https://$host$request_uri; }
+"""
+
+
+def test_nginx_follows_its_configuration() -> None:
+    lab = Lab({})
+    lab.start("one", "example.com/echo", ip="10.244.1.3", ports=_port(80))
+    lab.start("two", "example.com/echo", ip="10.244.1.4", ports=_port(80))
+    lab.start(
+        "my-pod",
+        "nginx",
+        "sh",
+        "-c",
+        f"mkdir -p /srv/d; echo file > /srv/f.txt; cat > /etc/nginx/conf.d/default.conf <<'EOF'\n{CONF}EOF\nexec nginx -g 'daemon off;'",
+    )
+    assert [x.port for x in lab.runtime.listeners("my-pod")] == [8080], lab.runtime.logs("my-pod")
+    nginx: Any = lab.runtime.listeners("my-pod")[0].application
+    assert _get(nginx, "/exact?q=1").body == b"exact GET 1\n"
+    assert _get(nginx, "/exact").header("X-From") == "my-pod"
+    assert _get(nginx, "/f.txt").body == b"file\n"
+    assert (_get(nginx, "/d").status, _get(nginx, "/none").status) == (200, 404)
+    assert (_get(nginx, "/x.PNG").status, _get(nginx, "/closed").status, _get(nginx, "/down/").status) == (
+        403,
+        403,
+        502,
+    )
+    assert _get(nginx, "/old/x").header("Location") == "http://x/exact"
+    hosts = {_get(nginx, "/api/users?x=1").body.decode().splitlines()[0] for _ in range(4)}
+    assert hosts == {"Hostname: one", "Hostname: two"}
+    seen = _get(nginx, "/api/users?x=1").body.decode()
+    assert "GET /v1/users?x=1 HTTP/1.0\n" in seen
+    assert "X-Real-IP: 10.244.0.1\n" in seen
+    other = nginx.handle(HTTPRequest("GET", "/p", [("Host", "other")]), PEER)
+    assert (other.status, other.header("Location")) == (301, "https://other/p")
+
+
+def _port(number: int) -> tuple[Any, ...]:
+    from kubesim.runtime.container import ContainerPort
+
+    return (ContainerPort(number),)
+
+
+@pytest.mark.parametrize(
+    ("conf", "problem"),
+    [
+        ("server { foo bar; }", 'unknown directive "foo" in /etc/nginx/conf.d/default.conf:1'),
+        ("server { listen 80 }", 'unexpected "}" in /etc/nginx/conf.d/default.conf:1'),
+        ("server { listen 80;", 'unexpected end of file, expecting "}" in /etc/nginx/conf.d/default.conf:1'),
+        (
+            "server { location / { proxy_pass http://backend; } }",
+            'host not found in upstream "backend" in /etc/nginx/conf.d/default.conf:1',
+        ),
+        ("listen 80;", '"listen" directive is not allowed here in /etc/nginx/conf.d/default.conf:1'),
+    ],
+)
+def test_nginx_refuses_a_bad_configuration(conf: str, problem: str) -> None:
+    lab = Lab({})
+    lab.start(
+        "c", "nginx", "sh", "-c", f"echo '{conf}' > /etc/nginx/conf.d/default.conf; nginx -g 'daemon off;'"
+    )
+    assert (lab.runtime.status("c").exit_code, lab.runtime.logs("c").splitlines()[-1]) == (
+        1,
+        f"nginx: [emerg] {problem}",
+    )
+
+
+def test_reloading_nginx_changes_what_listens() -> None:
+    lab = Lab({})
+    lab.start("c", "nginx")
+    lab.sh("c", "sed -i 's/80;/81;/' /etc/nginx/conf.d/default.conf; nginx -s reload")
+    assert {x.port for x in lab.runtime.listeners("c")} == {81}
+
+
+def test_httpd_answers_as_apache_does() -> None:
+    lab, httpd = _application("httpd")
+    assert _get(httpd).body == b"<html><body><h1>It works!</h1></body></html>\n"
+    assert _get(httpd).header("Server") == "Apache/2.4.62 (Unix)"
+    assert _get(httpd, "/x").status == 404
+    assert (
+        lab.runtime.logs("my-pod", tail=1)
+        == '10.244.0.1 - - [01/Jan/2025:12:00:00 +0000] "GET /x HTTP/1.1" 404 196\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("image", "env", "part"),
+    [
+        ("traefik/whoami", {}, "Hostname: my-pod\nIP: 127.0.0.1\n"),
+        ("registry.k8s.io/echoserver:1.4", {}, "CLIENT VALUES:\nclient_address=10.244.0.1\ncommand=GET\n"),
+        (
+            "registry.k8s.io/echoserver:1.10",
+            {},
+            "\n\nHostname: my-pod\n\nPod Information:\n\t-no pod information available-\n",
+        ),
+        ("registry.k8s.io/echoserver:1.10", {"POD_NAME": "p"}, "Pod Information:\n\tpod name:\tp\n"),
+        ("ealen/echo-server", {}, '"originalUrl":"/"'),
+        ("jmalloc/echo-server", {}, "Request served by my-pod\n\nGET / HTTP/1.1\n"),
+        ("gcr.io/google-samples/hello-app:2.0", {}, "Hello, world!\nVersion: 2.0.0\nHostname: my-pod\n"),
+        ("nginxdemos/hello", {}, "Server name: my-pod\n"),
+    ],
+)
+def test_echoes_tell_who_answered(image: str, env: dict[str, str], part: str) -> None:
+    assert part in _get(_application(image, env=env)[1]).body.decode()
+
+
+def test_http_echo_says_its_text_where_it_is_told_to() -> None:
+    lab, echo = _application("hashicorp/http-echo", args=("-text=hello there", "-listen=:8080"))
+    assert (_get(echo).body, lab.runtime.listeners("my-pod")[0].port) == (b"hello there\n", 8080)
+
+
+def test_python_serves_files_from_where_it_stands() -> None:
+    lab, server = _application("python:3", "python", "-m", "http.server", "8000", working_dir="/srv")
+    lab.sh("my-pod", "echo hi > f.txt; mkdir d")
+    assert _get(server, "/f.txt").body == b"hi\n"
+    assert b'<li><a href="d/">d/</a></li>' in _get(server).body
+    assert _get(server, "/x").reason == "File not found"
+    assert '"GET /x HTTP/1.1" 404 -' in lab.runtime.logs("my-pod")
+
+
+def test_netexec_has_its_endpoints() -> None:
+    lab, netexec = _application(AGNHOST, args=("netexec",))
+    assert _get(netexec, "/hostname").body == b"my-pod"
+    assert _get(netexec, "/clientip").body == b"10.244.0.1:43210"
+    assert (_get(netexec, "/echo?msg=hi&code=418").status, _get(netexec, "/echo?msg=hi").body) == (418, b"hi")
+    assert _get(netexec, "/header?key=X-A", ("X-A", "b")).body == b"b"
+    assert _get(netexec, "/healthz").status == 200
+    assert json.loads(_get(netexec, "/shell?cmd=echo+a%3B+exit+3").body) == {
+        "output": "a\n",
+        "error": "exit status 3",
+    }
+    assert _get(netexec, "/redirect?location=/x&code=307").header("Location") == "/x"
+    assert _get(netexec, "/dial?host=127.0.0.1&port=8080").status == 400
+    dialled = json.loads(_get(netexec, "/dial?host=127.0.0.1&port=8080&request=hostname&tries=3").body)
+    assert dialled == {"responses": ["my-pod"] * 3}
+    refused = json.loads(_get(netexec, "/dial?host=127.0.0.1&port=1&request=hostname").body)
+    assert refused == {
+        "errors": ['Get "http://127.0.0.1:1/hostname": dial tcp 127.0.0.1:1: connect: connection refused']
+    }
+    udp: Any = next(x.application for x in lab.runtime.listeners("my-pod") if x.protocol == "UDP")
+    assert [udp.datagram(d, PEER) for d in (b"hostname\n", b"echo Hi", b"clientip", b"what")] == [
+        b"my-pod",
+        b"hi",
+        b"10.244.0.1:43210",
+        None,
+    ]
+
+
+def test_netexec_ends_when_it_is_asked_to() -> None:
+    lab, netexec = _application(AGNHOST, args=("netexec",))
+    ended = []
+    lab.runtime.on_exit = ended.append
+    _get(netexec, "/exit?code=7")
+    assert (ended, lab.runtime.status("my-pod").exit_code, lab.runtime.listeners("my-pod")) == (
+        ["my-pod"],
+        7,
+        [],
+    )
+
+
+def test_porter_serves_what_its_environment_says() -> None:
+    env = {
+        "SERVE_PORT_9001": "one",
+        "SERVE_TLS_PORT_9002": "two",
+        "SERVE_UDP_PORT_9003": "three",
+        "SERVE_SCTP_PORT_9004": "four",
+    }
+    lab, one = _application(AGNHOST, args=("porter",), env=env, port=9001)
+    found = {(x.protocol, x.port, x.application.tls) for x in lab.runtime.listeners("my-pod")}
+    assert found == {("TCP", 9001, False), ("TCP", 9002, True), ("UDP", 9003, False), ("SCTP", 9004, False)}
+    assert _get(one).body == b"one"
+
+
+def test_liveness_is_well_for_ten_seconds() -> None:
+    from datetime import timedelta
+
+    lab, server = _application(AGNHOST, args=("liveness",))
+    assert _get(server, "/healthz").status == 200
+    lab.clock.advance(timedelta(seconds=11))
+    assert _get(server, "/healthz").status == 500
+
+
+def test_grpc_health_follows_its_control_port() -> None:
+    lab, grpc = _application(AGNHOST, args=("grpc-health-checking",), port=5000)
+    control: Any = next(x.application for x in lab.runtime.listeners("my-pod") if x.port == 8080)
+    assert (grpc.grpc_health(""), grpc.grpc_health("x")) == ("SERVING", "SERVICE_UNKNOWN")
+    _get(control, "/make-not-serving")
+    assert grpc.grpc_health("") == "NOT_SERVING"
+
+
+def test_redis_speaks_inline_and_resp() -> None:
+    _, redis = _application("redis")
+    talk = redis.open(PEER)
+    assert talk.receive(b"PING\r\n") == b"+PONG\r\n"
+    assert talk.receive(b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$2\r\nxy\r\n*2\r\n$3\r\nGET\r\n$1\r\n") == b"+OK\r\n"
+    assert talk.receive(b"a\r\n") == b"$2\r\nxy\r\n"
+    assert talk.receive(b"*x\r\n") == b"-ERR Protocol error: invalid multibulk length\r\n"
+    assert talk.closed
+
+
+def test_databases_open_the_door_and_say_why_not_further() -> None:
+    postgres = _application("postgres", env={"POSTGRES_PASSWORD": "x"})[1].open(PEER)
+    assert postgres.receive(struct.pack(">II", 8, 80877103)) == b"N"
+    assert b"runs no queries" in postgres.receive(struct.pack(">II", 9, 196608) + b"\0")
+    mysql = _application("mysql", env={"MYSQL_ROOT_PASSWORD": "x"})[1].open(PEER)
+    assert b"9.1.0" in mysql.greeting
+
+
+_REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def test_bytes_of_several_requests_are_answered_in_order() -> None:
+    talk = _application("nginx")[1].open(PEER)
+    assert talk.receive(_REQUEST[:10]) == b""
+    answer = talk.receive(_REQUEST[10:] + b"GET /nope HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert (answer.count(b"HTTP/1.1 200 OK"), answer.count(b"HTTP/1.1 404 Not Found"), talk.closed) == (
+        1,
+        1,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"\x16\x03\x01\x02\x00garbage\r\n\r\n", 400),
+        (b"GET\r\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/9.9\r\nHost: x\r\n\r\n", 505),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n", 413),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost : x\r\n\r\n", 400),
+        (b"GET /" + b"a" * 40_000, 431),
+    ],
+)
+def test_what_is_no_http_is_refused_and_closed(data: bytes, status: int) -> None:
+    talk = _application("nginx")[1].open(PEER)
+    answer = talk.receive(data)
+    assert (answer.split(b" ")[1], talk.closed) == (str(status).encode(), True)
+
+
+def test_chunked_bodies_and_expectations_are_read() -> None:
+    talk = _application("example.com/echo", ports=_port(80))[1].open(PEER)
+    assert (
+        talk.receive(b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+        == b"HTTP/1.1 100 Continue\r\n\r\n"
+    )
+    assert b"\n\nhello\n" in talk.receive(b"hello")
+    assert b"\n\nabcde\n" in talk.receive(
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+    )
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200), st.integers(0, 200))
+def test_any_bytes_are_a_request_or_refused(data: bytes, cut: int) -> None:
+    for text in (data, _REQUEST[: cut % 30] + data, data + _REQUEST):
+        for parse in (split_request, split_response):
+            try:
+                parse(text)
+            except BadMessage:
+                continue
+
+
+@pytest.fixture(scope="module")
+def servers() -> list[Application]:
+    images = ("nginx", "httpd", "redis", "traefik/whoami", AGNHOST)
+    return [_application(image, args=("netexec",) if image == AGNHOST else ())[1] for image in images]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.binary(max_size=60), max_size=5))
+def test_no_bytes_break_a_server(servers: list[Application], pieces: list[bytes]) -> None:
+    for server in servers:
+        talk = server.open(PEER)
+        for piece in pieces:
+            assert isinstance(talk.receive(piece), bytes)
+        talk.end()
+        assert talk.closed

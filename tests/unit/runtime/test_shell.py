@@ -1,0 +1,171 @@
+"""The simulated shells print what the real ones print; and whatever is typed, they end."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.machines import Lab
+
+from kubesim.runtime.container import Streams
+from kubesim.runtime.shell.parser import Parser
+from kubesim.runtime.shell.syntax import SyntaxProblem
+
+_MACHINES = {"dash": ("debian", "sh"), "bash": ("debian", "bash"), "busybox": ("busybox", "sh")}
+
+
+def _recorded() -> list[Any]:
+    rows = yaml.safe_load(Path(__file__).with_name("shell_cases.yaml").read_text())
+    found = []
+    for number, row in enumerate(rows):
+        for expected in row["expect"]:
+            for shell in expected["shells"].split():
+                found.append(pytest.param(shell, row["script"], expected, id=f"{number}-{shell}"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def lab() -> Lab:
+    lab = Lab({})
+    for image in ("debian", "busybox", "nginx", "alpine"):
+        lab.start(image, image, "sleep", "infinity")
+    return lab
+
+
+@pytest.mark.parametrize(("shell", "script", "expected"), _recorded())
+def test_script_prints_what_the_real_shell_prints(shell: str, script: str, expected: dict[str, Any]) -> None:
+    image, name = _MACHINES[shell]
+    lab = Lab({})
+    lab.start("c", image, "sleep", "infinity", working_dir="/tmp/sandbox")
+    code, out, err = lab.run("c", name, "-c", script)
+    assert (out, err, code) == (expected.get("out", ""), expected.get("err", ""), expected.get("exit", 0))
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "said"),
+    [
+        pytest.param("while true; do :; done", 137, "may not run for ever", id="endless loop"),
+        pytest.param(":(){ :|:& };:", 2, "Cannot fork", id="fork bomb"),
+        pytest.param("f() { f; }; f", 2, "Maximum function recursion depth", id="recursion"),
+        pytest.param("x=a; while :; do x=$x$x; done", 137, "bounded to 4 MiB", id="growing variable"),
+        pytest.param("yes", 137, "output of a simulated process is bounded", id="yes"),
+        pytest.param("cat /dev/zero", 137, "output of a simulated process is bounded", id="zeros"),
+        pytest.param("yes > /tmp/full", 1, "No space left on device", id="full disk"),
+        pytest.param("echo " + "$(" * 3000, 2, "nested too deeply", id="deep nesting"),
+        pytest.param(
+            "eval 'eval \"eval :\"'; i=0; while read x; do :; done < /dev/zero", 137, "", id="endless input"
+        ),
+    ],
+)
+def test_what_has_no_end_is_ended_with_a_message(lab: Lab, script: str, code: int, said: str) -> None:
+    found, _, err = lab.sh("debian", script)
+    assert (found, said in err) == (code, True), err[:300]
+
+
+def test_producer_without_end_meets_a_broken_pipe(lab: Lab) -> None:
+    assert lab.sh("debian", "yes | head -n 2; while :; do echo x; done | head -n 1") == (0, "y\ny\nx\n", "")
+
+
+def test_removing_everything_hurts_one_container_alone() -> None:
+    lab = Lab({})
+    lab.start("a", "debian", "sleep", "infinity")
+    lab.start("b", "debian", "sleep", "infinity")
+    assert "dangerous to operate recursively on '/'" in lab.sh("a", "rm -rf /")[2]
+    lab.sh("a", "rm -rf / --no-preserve-root")
+    assert lab.sh("b", "ls / | wc -l")[1] == "19\n"
+    with pytest.raises(Exception, match="executable file not found"):
+        lab.run("a", "ls")
+
+
+_TEXT = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0\1"), max_size=30)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(_TEXT, min_size=1, max_size=4))
+def test_quoted_words_arrive_as_they_were(lab: Lab, words: list[str]) -> None:
+    script = "printf '%s\\001' " + " ".join(shlex.quote(word) for word in words)
+    for machine, shell in _MACHINES.values():
+        assert lab.run(machine, shell, "-c", script)[1].split("\1")[:-1] == words
+
+
+_SHELLISH = st.text(alphabet="ab$(){}[]`'\"\\;|&<>\n \t#=*?!1-~%:x", max_size=30)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(_SHELLISH)
+def test_any_text_ends_with_an_exit_code(lab: Lab, text: str) -> None:
+    for shell in ("sh", "bash"):
+        assert 0 <= lab.run("debian", shell, "-c", text)[0] < 256
+
+
+@settings(max_examples=150, deadline=None)
+@given(_SHELLISH)
+def test_parser_raises_nothing_but_syntax_problems(text: str) -> None:
+    for bash in (False, True):
+        try:
+            Parser(text, bash=bash).whole()
+        except SyntaxProblem:
+            continue
+
+
+def _session(lab: Lab, container: str, shell: str, *lines: str) -> tuple[int, str]:
+    """Type lines at a terminal; exit code, and what the screen shows."""
+    typed = [f"{line}\n".encode() for line in lines]
+    screen = bytearray()
+    streams = Streams(screen.extend, screen.extend, lambda: typed.pop(0) if typed else b"", tty=True)
+    code = lab.runtime.exec(container, [shell], streams)
+    return code, screen.decode()
+
+
+@pytest.mark.parametrize(
+    ("container", "shell", "screen"),
+    [
+        (
+            "busybox",
+            "sh",
+            '/ # /\n/ # sh: nosuch: not found\n/ # > a\nb\n/ # sh: syntax error: unexpected ")"\n/ # ',
+        ),
+        (
+            "debian",
+            "sh",
+            '# /\n# sh: 1: nosuch: not found\n# > a\nb\n# sh: 1: Syntax error: ")" unexpected\n# ',
+        ),
+        ("nginx", "bash", None),
+    ],
+)
+def test_session_prompts_and_goes_on_after_errors(
+    lab: Lab, container: str, shell: str, screen: str | None
+) -> None:
+    code, found = _session(lab, container, shell, "pwd", "nosuch", 'echo "a', 'b"', "echo )", "exit 4")
+    if screen is None:
+        assert found.startswith(
+            "root@nginx:/# /\nroot@nginx:/# bash: nosuch: command not found\nroot@nginx:/# > a\n"
+        )
+    elif shell == "sh" and container == "debian":
+        assert (
+            found.replace("sh: 2:", "sh: 1:").replace("sh: 3:", "sh: 1:").replace("sh: 4:", "sh: 1:")
+            == screen
+        )
+    else:
+        assert found == screen
+    assert code == 4
+
+
+def test_session_ends_with_its_input_and_the_last_status(lab: Lab) -> None:
+    assert _session(lab, "busybox", "sh", "cd /tmp", "false")[0] == 1
+
+
+def test_commands_stay_in_bounds_after_an_endless_one_in_a_session(lab: Lab) -> None:
+    code, screen = _session(lab, "busybox", "sh", "while :; do :; done", "echo alive", "exit 0")
+    assert (code, "alive\n" in screen) == (0, True)
+
+
+def test_ctrl_c_ends_the_command_with_130(lab: Lab) -> None:
+    streams, _, _ = Streams.captured()
+    streams.interrupted = lambda: True
+    assert lab.runtime.exec("busybox", ["sleep", "100"], streams) == 130
