@@ -16,6 +16,7 @@ from kubesim.apimachinery.schema.duplicates import find_duplicate_fields
 from kubesim.registry.decoding import Body
 from kubesim.registry.wire import parse_json
 from kubesim.util.gojson import GoJSONError
+from kubesim.util.jsontypes import JSONObject, encode
 
 PROTOBUF: Final = "application/vnd.kubernetes.protobuf"
 MAX_BODY: Final = 3 * 1024 * 1024
@@ -97,6 +98,8 @@ def read_body(request: Request, *, strict: bool = True) -> Body:
     """
     body = request.body
     if not isinstance(body, bytes):
+        if _size(body) > MAX_BODY:
+            raise too_large()
         return Body(body)
     if len(body) > MAX_BODY:
         raise too_large()
@@ -109,6 +112,14 @@ def read_body(request: Request, *, strict: bool = True) -> Body:
         "the body of the request was in an unknown format - accepted media types include: "
         f"{JSON}, {YAML}, {PROTOBUF}"
     )
+
+
+def _size(body: JSONObject | list[object] | None) -> int:
+    """How long a body would be on the wire; 0 for one that cannot be written, which is refused later."""
+    try:
+        return len(encode(body))
+    except TypeError:
+        return 0
 
 
 class BodySyntaxError(ValueError):
