@@ -172,10 +172,11 @@ def bare_id(container_id: str) -> str:
 def _waiting(pod: JSONObject, status: JSONObject | None) -> str:
     reason = dig(status or {}, "state", "waiting", "reason", default="")
     if reason in ("ErrImagePull", "ImagePullBackOff", "InvalidImageName"):
-        return {
+        texts = {
             "ErrImagePull": "image can't be pulled",
             "ImagePullBackOff": "trying and failing to pull image",
-        }.get(reason, reason)
+        }
+        return texts.get(reason) or str(reason)
     if not dig(pod, "spec", "nodeName"):
         return "PodScheduled"
     return str(reason or "ContainerCreating")

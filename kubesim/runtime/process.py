@@ -361,6 +361,11 @@ class Process:
         self.error(f"{self.name}: {text}")
         return code
 
+    @property
+    def writes_to_terminal(self) -> bool:
+        """Whether standard output is a terminal: a session's, and neither a pipe nor a file."""
+        return self.interactive and not isinstance(self.out, (Buffer, FileWriter, Null))
+
     # Input
 
     def read_text(self) -> str:

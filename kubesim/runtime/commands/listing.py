@@ -123,7 +123,7 @@ def _show(process: Process, opts: Options, rows: list[tuple[str, Node]], directo
         _show_long(process, opts, rows)
         return
     names = [_decorated(process, opts, name, node, directory) for name, node in rows]
-    if "1" in opts or not (process.interactive or "C" in opts or "x" in opts):
+    if "1" in opts or not (process.writes_to_terminal or "C" in opts or "x" in opts):
         process.write("".join(f"{name}\n" for name in names))
         return
     process.write(columns(names))
