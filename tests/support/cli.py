@@ -6,13 +6,16 @@ test process and is copied; a home that is just a directory works too, and its f
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -118,14 +121,27 @@ def run_script(home: Path, lines: str, *, cwd: Path | None = None) -> list[Resul
 
 def new_home(folder: Path, *options: str) -> Path:
     """A home below `folder` with a fresh default cluster, copied from one that was made with the same options."""
-    home = folder / "home"
-    shutil.copytree(_template(options), home)
+    home, template = folder / "home", _template(options)
+    home.mkdir(mode=0o700)
+    shutil.copytree(template / "sims", home / "sims")
+    (home / "cache").symlink_to(template / "cache")  # compiled schemas, the same for all
     return home
+
+
+def stored(home: Path, sim: str = "default") -> dict[str, bytes]:
+    """All objects, allocations included: what must be the same after a command that was refused."""
+    with closing(sqlite3.connect(f"file:{home}/sims/{sim}/cluster.db?mode=ro", uri=True)) as connection:
+        rows = connection.execute(
+            "SELECT c.key, l.value FROM current c JOIN log l ON l.revision = c.revision WHERE NOT c.deleted"
+        ).fetchall()
+        taken = connection.execute("SELECT pool || ' ' || item, owner FROM allocation").fetchall()
+    return dict(rows) | {item: owner.encode() for item, owner in taken}
 
 
 @cache
 def _template(options: tuple[str, ...]) -> Path:
     home = Path(tempfile.mkdtemp(prefix="kubesim-home-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
     run_cli(home, "sim", "create", "default", *options).check()
     return home
 
