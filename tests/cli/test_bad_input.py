@@ -136,14 +136,18 @@ FILES = [
     (
         "an unknown kind",
         "apiVersion: v1\nkind: Sorvice\nmetadata: {name: x}\n",
-        'error: resource mapping not found for name: "x" namespace: "" from "x.yaml": no matches for kind "Sorvice" in '
-        f'version "v1"{DEFAULT_UNMAPPED}',
+        (
+            'error: resource mapping not found for name: "x" namespace: "" from "x.yaml": no matches for kind "Sorvice" in '
+            f'version "v1"{DEFAULT_UNMAPPED}'
+        ),
     ),
     (
         "an unknown version",
         "apiVersion: apps/v9\nkind: Deployment\nmetadata: {name: x, namespace: z}\n",
-        'error: resource mapping not found for name: "x" namespace: "z" from "x.yaml": no matches for kind "Deployment" '
-        f'in version "apps/v9"{DEFAULT_UNMAPPED}',
+        (
+            'error: resource mapping not found for name: "x" namespace: "z" from "x.yaml": no matches for kind "Deployment" '
+            f'in version "apps/v9"{DEFAULT_UNMAPPED}'
+        ),
     ),
     (
         "a List without items",
@@ -173,8 +177,10 @@ FILES = [
     (
         "a time that is none",
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, creationTimestamp: yesterday}\n",
-        'error: unable to decode "x.yaml": parsing time "yesterday" as "2006-01-02T15:04:05Z07:00": cannot parse '
-        '"yesterday" as "2006"',
+        (
+            'error: unable to decode "x.yaml": parsing time "yesterday" as "2006-01-02T15:04:05Z07:00": cannot parse '
+            '"yesterday" as "2006"'
+        ),
     ),
     ("nothing", "", "error: no objects passed to {verb}"),
     ("comments alone", "# nothing\n---\n# here\n", "error: no objects passed to {verb}"),
@@ -227,12 +233,12 @@ OBJECTS = [
     (
         "labels and selectors, all wrong at once",
         service("a\n  labels: {'a b': 'c d', ok: '-'}", "  selector: {'x y': 'z z'}\n"),
-        'The Service "a" is invalid: \n'
+        ('The Service "a" is invalid: \n'
         f'* metadata.labels: Invalid value: "a b": {LABEL_NAME}\n'
         f'* metadata.labels: Invalid value: "c d": {LABEL_VALUE}\n'
         f'* metadata.labels: Invalid value: "-": {LABEL_VALUE}\n'
         f'* spec.selector: Invalid value: "x y": {LABEL_NAME}\n'
-        f'* spec.selector: Invalid value: "z z": {LABEL_VALUE}',
+        f'* spec.selector: Invalid value: "z z": {LABEL_VALUE}'),
     ),
     ("annotations too long", config_map(f"a, annotations: {{a: {'x' * 300_000}}}"), 'The ConfigMap "a" is invalid: metadata.annotations: Too long: may not be more than 262144 bytes'),
     ("data too long", config_map("a", data=f"{{a: {'x' * 1_100_000}}}"), 'The ConfigMap "a" is invalid: []: Too long: may not be more than 1048576 bytes'),
