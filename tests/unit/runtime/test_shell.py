@@ -24,8 +24,8 @@ def _recorded() -> list[Any]:
     found = []
     for number, row in enumerate(rows):
         for expected in row["expect"]:
-            for shell in expected["shells"].split():
-                found.append(pytest.param(shell, row["script"], expected, id=f"{number}-{shell}"))
+            names = expected["shells"].split()
+            found += [pytest.param(n, row["script"], expected, id=f"{number}-{n}") for n in names]
     return found
 
 

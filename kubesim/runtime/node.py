@@ -1,0 +1,81 @@
+"""A node's own shell: the machine behind `kubesim ssh NODE`, with files that stay and programs that others bring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from kubesim.runtime.container import execute
+from kubesim.runtime.filesystem import FILE, FileSystem, Node, Overlay, image_tree
+from kubesim.runtime.images import Catalogue
+from kubesim.runtime.machine import Machine, ProcessEntry, Program, mount_system
+from kubesim.runtime.network_view import NetworkView
+from kubesim.runtime.spec import Streams
+from kubesim.util.clock import Clock
+from kubesim.util.jsontypes import decode, encode
+from kubesim.util.state import StateStore
+
+
+class NodeMachine:
+    """One node as a person sees it who has logged in.
+
+    `programs` are what the node has beyond the catalogue's commands, such as `iptables-save`: functions from a
+    `Process` to its exit code. What is written to its files stays under `runtime/node/<name>/files`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        state: StateStore,
+        clock: Clock,
+        catalogue: Catalogue,
+        network: NetworkView,
+        addresses: Iterable[str] = (),
+        resolv_conf: str = "",
+        programs: Mapping[str, Program] | None = None,
+    ) -> None:
+        self._state = state
+        self._key = f"runtime/node/{name}/files"
+        self._network = network
+        image = catalogue.node()
+        kept = state.get(self._key)
+        self._root = Overlay(image_tree(image), Overlay.load(decode(kept)) if kept else None)
+
+        def now() -> float:
+            return clock.now().timestamp()
+
+        fs = FileSystem(self._root, now=now)
+        env = {
+            "PATH": image.search_path,
+            "HOME": "/root",
+            "USER": "root",
+            "LOGNAME": "root",
+            "SHELL": "/bin/bash",
+        }
+        facts = {"node": name, "ips": list(addresses), "host_ips": list(addresses)}
+        self.machine = Machine(
+            image=image, fs=fs, clock=now, hostname=name, env=env, workdir="/root", programs=programs, facts=facts,
+            host_network=True,
+        )  # fmt: skip
+        self.machine.network = network
+        hosts = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+        hosts += "".join(f"{address}\t{name}\n" for address in facts["ips"])
+        texts = {"/etc/hostname": f"{name}\n", "/etc/hosts": hosts, "/etc/resolv.conf": resolv_conf}
+        for path, text in texts.items():
+            if kept is None:
+                fs.root.put(path, Node(FILE, 0o644, text.encode(), mtime=now()))
+        mount_system(self.machine)
+        for pid, argv in enumerate((["/sbin/init"], ["/usr/bin/containerd"], ["/usr/bin/kubelet"]), 1):
+            self.machine.processes[pid] = ProcessEntry(pid, argv, now())
+        self.machine.last_pid = 800
+
+    def exec(
+        self, argv: Iterable[str], streams: Streams, *, wait: Callable[[float], None] | None = None
+    ) -> int:
+        """Run a command on the node; its exit code. Raises ExecError."""
+        try:
+            return execute(self.machine, list(argv), streams, wait=wait)
+        finally:
+            if self._root.changed:
+                self._state.set(self._key, encode(self._root.dump()))
+                self._root.changed = False
