@@ -9,9 +9,12 @@ from kubesim.runtime.machine import Program
 _MODULES: dict[str, str] = {
     "printing": "[ [[ test echo printf printenv env true false yes seq basename dirname expr clear reset",
     "clocks": "date sleep usleep timeout time uptime watch",
-    "files": "cat cp mv rm mkdir rmdir touch ln unlink link chmod chown chgrp tee dd mktemp truncate install split mkfifo",
+    "files": "cat cp mv rm mkdir rmdir touch ln unlink link",
+    "filling": "tee dd mktemp truncate install split mkfifo",
+    "rights": "chmod chown chgrp",
     "listing": "ls du stat readlink realpath pwd df tree file",
-    "text": "head tail wc sort uniq cut tr grep egrep fgrep rev tac nl fold paste shuf join comm expand more less",
+    "matching": "grep egrep fgrep",
+    "text": "head tail wc sort uniq cut tr rev tac nl fold paste shuf join comm expand more less",
     "binary": "base64 md5sum sha1sum sha256sum sha512sum cksum xxd hexdump od cmp diff",
     "sed": "sed",
     "awk": "awk mawk gawk",
@@ -31,9 +34,9 @@ _MODULES: dict[str, str] = {
     "packages": "apt apt-get apt-cache dpkg dpkg-query apk pip pip3",
     "editors": "vi vim nano",
     "jq": "jq",
-    "servers": "nginx httpd httpd-foreground apachectl redis-server redis-cli postgres pg_isready mysqld mariadbd "
-    "mysqladmin mariadb-admin docker-entrypoint.sh http-echo whoami-server echo-server hello-app run.sh node pause "
-    "entrypoint.sh envsubst",
+    "servers": "nginx httpd httpd-foreground apachectl docker-entrypoint.sh envsubst",
+    "stores": "redis-server redis-cli postgres pg_isready mysqld mariadbd mysqladmin mariadb-admin",
+    "echoes": "http-echo whoami-server echo-server hello-app run.sh node pause entrypoint.sh",
     "agnhost": "agnhost",
     "python": "python python3",
 }
