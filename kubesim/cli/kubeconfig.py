@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from kubesim.cli.errors import CLIError
+from kubesim.cli.kubeconfigtypes import config_problem
 from kubesim.cluster.home import HomeError, replace_file
 from kubesim.util.jsontypes import JSONObject, dig
 from kubesim.util.yamlfmt import YAMLSyntaxError, dump, load_documents
+from kubesim.util.yamlload import CONVERTING
 
 # The sections of a kubeconfig, and under which name an entry holds its content.
 ENTRY = {"clusters": "cluster", "contexts": "context", "users": "user"}
@@ -53,13 +55,16 @@ def read(path: Path) -> JSONObject:
     try:
         document = next(iter(load_documents(data)), None)
     except YAMLSyntaxError as error:
-        raise CLIError(f"error loading config file {quoted(path)}: {error}") from None
+        text = str(error).removeprefix(CONVERTING)
+        raise CLIError(f"error loading config file {quoted(path)}: {text}") from None
     value: Any = document.value if document else None
     if value is None:
         return empty()
-    if not isinstance(value, dict):
-        raise CLIError(f"error loading config file {quoted(path)}: it does not hold a Config")
-    return empty() | value
+    problem = config_problem(value)
+    if problem:
+        raise CLIError(f"error loading config file {quoted(path)}: {problem}")
+    found: JSONObject = empty() | value
+    return found
 
 
 def write(path: Path, config: JSONObject) -> None:

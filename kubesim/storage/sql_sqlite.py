@@ -159,6 +159,10 @@ class SQLite:
 
     def _make(self, connection: Connection, version: int, tables: Iterable[str]) -> int:
         """Make the tables, unless another process was first; the version found or made."""
+        # Looked at in this order, tables that another process is just making are not taken for a stranger's.
+        tables_there = _number(connection, "SELECT count(*) FROM sqlite_schema")
+        if tables_there and not _number(connection, "PRAGMA user_version"):
+            raise StorageError(f"{self.path} is the database of another program: choose another file")
         connection.execute(f"PRAGMA page_size={PAGE_SIZE}")
         connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         self._use_wal(connection)
@@ -166,8 +170,6 @@ class SQLite:
         try:
             found = _number(connection, "PRAGMA user_version")
             if found == 0:
-                if _number(connection, "SELECT count(*) FROM sqlite_schema"):
-                    raise StorageError(f"{self.path} is the database of another program: choose another file")
                 for statement in tables:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA application_id={APPLICATION_ID}")

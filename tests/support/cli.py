@@ -91,7 +91,7 @@ def run_process(
         [*prefix, *PROCESS, *words],
         input=stdin.encode() if isinstance(stdin, str) else stdin,
         capture_output=True,
-        env=_environment(home, env) | {"PYTHONPATH": str(PROJECT)},
+        env=process_environment(home, env),
         cwd=cwd or home,
         timeout=timeout,
     )
@@ -107,7 +107,7 @@ def start_process(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=_environment(home, env) | {"PYTHONPATH": str(PROJECT)},
+        env=process_environment(home, env),
         cwd=cwd or home,
     )
 
@@ -144,6 +144,11 @@ def _template(options: tuple[str, ...]) -> Path:
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     run_cli(home, "sim", "create", "default", *options).check()
     return home
+
+
+def process_environment(home: Path, env: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a process that is to use the clusters of `home`."""
+    return {"PYTHONPATH": str(PROJECT)} | _environment(home, env)
 
 
 def _environment(home: Path, env: Mapping[str, str] | None) -> dict[str, str]:
