@@ -10,10 +10,10 @@ import json
 import posixpath
 import re
 from base64 import b64encode
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+from kubesim.runtime.commands.curl_options import CurlOptions, UsageProblem, parse_options
 from kubesim.runtime.commands.transfer import (
     URL,
     BadMessage,
@@ -30,142 +30,6 @@ from kubesim.runtime.commands.transfer import (
 from kubesim.runtime.http1 import Headers, HTTPRequest, HTTPResponse, find_header
 from kubesim.runtime.network_view import Refused, TimedOut
 from kubesim.runtime.process import Process
-
-# Options with a value, by their long names; short names map to long ones.
-_VALUED = frozenset(
-    [
-        "request",
-        "header",
-        "data",
-        "data-raw",
-        "data-binary",
-        "data-ascii",
-        "data-urlencode",
-        "json",
-        "form",
-        "output",
-        "write-out",
-        "max-time",
-        "connect-timeout",
-        "user",
-        "user-agent",
-        "referer",
-        "cookie",
-        "cookie-jar",
-        "resolve",
-        "connect-to",
-        "proxy",
-        "cacert",
-        "cert",
-        "key",
-        "capath",
-        "max-redirs",
-        "retry",
-        "retry-delay",
-        "retry-max-time",
-        "upload-file",
-        "range",
-        "interface",
-        "dump-header",
-        "stderr",
-        "limit-rate",
-        "noproxy",
-        "url",
-        "config",
-        "unix-socket",
-        "dns-servers",
-        "ciphers",
-        "tls-max",
-        "local-port",
-        "trace",
-        "trace-ascii",
-        "form-string",
-        "speed-limit",
-        "speed-time",
-        "time-cond",
-        "keepalive-time",
-        "proto",
-        "proto-redir",
-        "rate",
-        "variable",
-        "url-query",
-        "output-dir",
-        "aws-sigv4",
-        "oauth2-bearer",
-        "expect100-timeout",
-        "happy-eyeballs-timeout-ms",
-        "create-file-mode",
-        "pinnedpubkey",
-    ]
-)
-_FLAGS = frozenset(
-    [
-        "silent",
-        "show-error",
-        "fail",
-        "fail-early",
-        "fail-with-body",
-        "include",
-        "head",
-        "verbose",
-        "insecure",
-        "location",
-        "location-trusted",
-        "remote-name",
-        "remote-header-name",
-        "compressed",
-        "get",
-        "no-buffer",
-        "ipv4",
-        "ipv6",
-        "http1.0",
-        "http1.1",
-        "http2",
-        "http2-prior-knowledge",
-        "globoff",
-        "progress-bar",
-        "no-progress-meter",
-        "retry-connrefused",
-        "retry-all-errors",
-        "tcp-nodelay",
-        "path-as-is",
-        "basic",
-        "digest",
-        "create-dirs",
-        "parallel",
-        "remove-on-error",
-        "no-keepalive",
-        "http3",
-        "tlsv1.2",
-        "tlsv1.3",
-        "next",
-        "raw",
-        "styled-output",
-        "post301",
-        "post302",
-        "post303",
-        "anyauth",
-        "disable",
-        "ssl-no-revoke",
-        "version",
-        "help",
-        "manual",
-        "tr-encoding",
-        "http0.9",
-        "xattr",
-        "no-alpn",
-    ]
-)
-_SHORT = {
-    "X": "request", "H": "header", "d": "data", "F": "form", "o": "output", "w": "write-out", "m": "max-time",
-    "u": "user", "A": "user-agent", "e": "referer", "b": "cookie", "c": "cookie-jar", "x": "proxy", "T": "upload-file",
-    "r": "range", "D": "dump-header", "E": "cert", "K": "config", "s": "silent", "S": "show-error", "f": "fail",
-    "i": "include", "I": "head", "v": "verbose", "k": "insecure", "L": "location", "O": "remote-name",
-    "J": "remote-header-name", "G": "get", "N": "no-buffer", "4": "ipv4", "6": "ipv6", "0": "http1.0", "g": "globoff",
-    "#": "progress-bar", "q": "disable", "V": "version", "h": "help", "Z": "parallel", "M": "manual", "P": "ftp-port",
-    "y": "speed-time", "Y": "speed-limit", "z": "time-cond", "a": "append", "j": "junk-session-cookies", "n": "netrc",
-    "p": "proxytunnel", "R": "remote-time", "1": "tlsv1", "2": "sslv2", "3": "sslv3", ":": "next", "B": "use-ascii",
-}  # fmt: skip
 
 _ERRORS = {
     1: "Unsupported protocol", 3: "URL using bad/illegal format "
@@ -187,96 +51,6 @@ class CurlError(Exception):
         self.verbose = verbose or []
 
 
-class UsageProblem(Exception):
-    """Options that curl cannot read."""
-
-
-@dataclass(slots=True)
-class _Options:
-    values: dict[str, list[str]] = field(default_factory=dict)
-    urls: list[str] = field(default_factory=list)
-    data: list[tuple[str, str]] = field(default_factory=list)
-
-    def on(self, name: str) -> bool:
-        return name in self.values
-
-    def get(self, name: str) -> str:
-        found = self.values.get(name)
-        return found[-1] if found else ""
-
-    def seconds(self, name: str) -> float | None:
-        text = self.get(name)
-        if not text:
-            return None
-        if not re.fullmatch(r"\d+(\.\d*)?|\.\d+", text):
-            raise UsageProblem(
-                f"option {'-m' if name == 'max-time' else '--' + name}: expected a proper numerical parameter"
-            )
-        return float(text) or None
-
-
-def _parse(words: list[str]) -> _Options:
-    options = _Options()
-    rest = list(words)
-    while rest:
-        word = rest.pop(0)
-        if word == "--":
-            options.urls += rest
-            break
-        if word.startswith("--"):
-            _long(options, word, rest)
-        elif word.startswith("-") and len(word) > 1:
-            _short(options, word, rest)
-        else:
-            options.urls.append(word)
-    return options
-
-
-def _set(options: _Options, name: str, value: str) -> None:
-    if name.startswith("data") or name in ("json", "form", "form-string"):
-        options.data.append((name, value))
-    if name == "url":
-        options.urls.append(value)
-    options.values.setdefault(name, []).append(value)
-
-
-def _long(options: _Options, word: str, rest: list[str]) -> None:
-    name, equals, value = word[2:].partition("=")
-    if name.startswith("no-") and name[3:] in _FLAGS and name not in _FLAGS:
-        options.values.pop(name[3:], None)
-        return
-    names = [n for n in (*_VALUED, *_FLAGS) if n == name] or sorted(
-        n for n in (*_VALUED, *_FLAGS) if n.startswith(name)
-    )
-    if not names:
-        raise UsageProblem(f"option {word}: is unknown")
-    if len(names) > 1:
-        raise UsageProblem(f"option {word}: is ambiguous")
-    if names[0] in _VALUED:
-        if not equals:
-            if not rest:
-                raise UsageProblem(f"option {word}: requires parameter")
-            value = rest.pop(0)
-        _set(options, names[0], value)
-    else:
-        _set(options, names[0], "")
-
-
-def _short(options: _Options, word: str, rest: list[str]) -> None:
-    letters = word[1:]
-    while letters:
-        letter, letters = letters[0], letters[1:]
-        name = _SHORT.get(letter)
-        if name is None:
-            raise UsageProblem(f"option -{letter}{letters}: is unknown")
-        if name in _VALUED:
-            if not letters and not rest:
-                raise UsageProblem(f"option -{letter}: requires parameter")
-            _set(options, name, letters or rest.pop(0))
-            return
-        _set(options, name, "")
-
-
 def version_of(process: Process) -> str:
     """The version of curl in this image."""
     if process.machine.image.key == "curl":
@@ -286,7 +60,7 @@ def version_of(process: Process) -> str:
 
 def curl(process: Process) -> int:
     try:
-        options = _parse(process.args)
+        options = parse_options(process.args)
         if options.on("version"):
             process.print(
                 f"curl {version_of(process)} (x86_64-pc-linux-gnu) "
@@ -334,7 +108,7 @@ def _newer(process: Process, major: int, minor: int) -> bool:
 class _Session:
     """One run of curl."""
 
-    def __init__(self, process: Process, options: _Options) -> None:
+    def __init__(self, process: Process, options: CurlOptions) -> None:
         self.process = process
         self.options = options
         self.version = version_of(process)

@@ -7,7 +7,7 @@ import re
 from kubesim.runtime.commands.common import program
 from kubesim.runtime.commands.options import UsageError, missing_operand, parse
 from kubesim.runtime.process import Process
-from kubesim.runtime.shell.builtins import echo_text, unescape_echo
+from kubesim.runtime.shell.builtins_common import echo_text, unescape_echo
 from kubesim.runtime.shell.conditions import TestProblem, evaluate, problem_text
 
 
@@ -113,7 +113,7 @@ def _format_once(template: str, rest: list[str], problems: list[str]) -> tuple[s
             text = value or ""
             out.append((spec + "s") % (text[:1] if letter == "c" else text))
         elif letter == "q":
-            from kubesim.runtime.shell.builtins import quoted
+            from kubesim.runtime.shell.builtins_common import quoted
 
             out.append(quoted(value or ""))
         elif letter in "diouxX":

@@ -24,6 +24,7 @@ from kubesim.runtime.process import (
     Suspended,
     Timeline,
 )
+from kubesim.runtime.shell.builtins_common import SPECIAL, quoted
 from kubesim.runtime.shell.compound import Compound
 from kubesim.runtime.shell.control import Exit, LoopControl, RedirectFailed, Return
 from kubesim.runtime.shell.expansion import Expander, ExpansionFailed
@@ -393,7 +394,7 @@ class Shell(Compound):
         name = argv[0]
         function = self.functions.get(name)
         builtin = builtins.find(name, self.flavour) if function is None else None
-        special = builtin is not None and name in builtins.SPECIAL
+        special = builtin is not None and name in SPECIAL
         kept_fds = self.fds
         try:
             if node.redirects:
@@ -421,13 +422,12 @@ class Shell(Compound):
             self.fds = kept_fds
 
     def _trace(self, node: Simple, argv: list[str]) -> None:
-        from kubesim.runtime.shell import builtins
 
         plain = self.flavour.name == "dash"
         busybox = self.flavour.name == "busybox"
 
         def shown(word: str) -> str:
-            return word if plain else builtins.quoted(word, busybox=busybox)
+            return word if plain else quoted(word, busybox=busybox)
 
         values = [
             (a.name, self.expand.text(a.value)) for a in node.assignments if not isinstance(a.value, list)
@@ -607,9 +607,9 @@ class Shell(Compound):
             if "source" in frame:
                 return self.run_source(frame["source"], resume=frames)
             if "wait" in frame:
-                from kubesim.runtime.shell import builtins
+                from kubesim.runtime.shell import builtins_jobs
 
-                return builtins.wait(self, frame["wait"])
+                return builtins_jobs.wait(self, frame["wait"])
             argv = frames.pop(0)
             return self._external(argv, frame.get("env") or self.environment(), frames)
         except RedirectFailed:
