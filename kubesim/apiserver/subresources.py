@@ -11,6 +11,7 @@ from kubesim.apimachinery.rest import Request, Response
 from kubesim.apimachinery.schema import Schema
 from kubesim.apiserver.handlers import Call, ResourceHandlers, not_allowed, not_there
 from kubesim.apiserver.negotiation import negotiate, patch_type
+from kubesim.apiserver.output import respond
 from kubesim.apiserver.parameters import delete_options
 from kubesim.registry.decoding import decode_body
 from kubesim.registry.metadata import check_name, ensure_namespace, metadata_of
@@ -128,8 +129,9 @@ class Subresources:
     # Scale.
 
     def _get_scale(self, call: Call, store: Store) -> Response:
-        negotiate(call.request.headers)
-        return Response(200, scale_of(store.get(call.info.namespace, call.info.name)))
+        wanted = negotiate(call.request.headers)
+        scale = scale_of(store.get(call.info.namespace, call.info.name))
+        return respond(scale, wanted, resource=store.resource, status=200, now=self._clock.now())
 
     def _put_scale(self, call: Call, store: Store) -> Response:
         options = call.write_options("UpdateOptions")

@@ -11,6 +11,7 @@ from typing import Final
 
 from kubesim.apimachinery.meta import metadata_of, name_of
 from kubesim.apimachinery.scheme import Cells, Column, Resource
+from kubesim.apis.columns import cells_by_path, columns
 from kubesim.util.jsontypes import JSONObject
 
 API_VERSION: Final = "meta.k8s.io/v1"
@@ -29,6 +30,8 @@ CREATED_DESCRIPTION: Final = (
     "lists. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata"
 )
 _NAME: Final = Column("Name", format="name", description=NAME_DESCRIPTION)
+_SCALE: Final = columns("Name, Desired:i, Available:i, Age")
+_SCALE_CELLS: Final = cells_by_path(_SCALE, {"Desired": "spec.replicas", "Available": "status.replicas"})
 _DEFAULT: Final = (_NAME, Column("Created At", type="date", description=CREATED_DESCRIPTION))
 
 
@@ -44,15 +47,18 @@ def render_table(
     them.
 
     `include_object` is what each row carries of its object: `Metadata`, all of it (`Object`), or `None`.
-    Kinds that have no columns of their own show their name and when they were created.
+    Kinds that have no columns of their own show their name and when they were created; a Scale shows
+    replicas, whatever it is the scale of.
     """
     cells = resource.cells or _default_cells
-    columns = resource.columns if resource.cells else _DEFAULT
+    shown = resource.columns if resource.cells else _DEFAULT
+    if objects and objects[0].get("kind") == "Scale":
+        cells, shown = _SCALE_CELLS, _SCALE
     return {
         "kind": "Table",
         "apiVersion": API_VERSION,
         "metadata": list_meta if list_meta is not None else {},
-        "columnDefinitions": [_definition(column) for column in columns],
+        "columnDefinitions": [_definition(column) for column in shown],
         "rows": [{"cells": cells(obj, now), "object": _included(obj, include_object)} for obj in objects],
     }
 

@@ -189,6 +189,9 @@ class Builder:
             yield item
 
     def _complete(self, info: Info) -> None:
+        if self.local:
+            # Nobody has said what the kind is: its namespace stays as it is.
+            return
         if info.mapping.namespaced:
             if not info.namespace and not self.all_namespaces:
                 info.namespace = self.namespace
@@ -203,8 +206,6 @@ class Builder:
             info.namespace = ""
             if info.object is not None and info.name:
                 metadata_of(info.object).pop("namespace", None)
-        if self.local:
-            return
         if self.require_object and info.object is None:
             self.read(info)
 

@@ -64,13 +64,14 @@ def raise_all(errors: Sequence[Exception]) -> None:
 
 
 def error_text(error: Exception) -> str:
-    """What a failure prints, without the last line break. Empty for a silent exit."""
+    """What a failure prints, without the last line break or with it. Empty for a silent exit."""
     if isinstance(error, SilentExit):
         return ""
     if isinstance(error, AggregateError) and len(error.errors) == 1:
         error = error.errors[0]
     if isinstance(error, AggregateError):
-        return "\n".join(message_of(e) for e in error.errors)
+        # A text that ends with a line break of its own leaves an empty line.
+        return "".join(f"{message_of(e)}\n" for e in error.errors)
     if isinstance(error, StatusError) and error.reason == "Invalid":
         return _invalid_text(error.status)
     if isinstance(error, (StatusError, RawError)):

@@ -129,6 +129,8 @@ def _apply(
         ).body
         after = answer if isinstance(answer, dict) else after
     info.object = after
+    if kind is LABELS:
+        context.printer = None  # `label` makes one for each object: no `---` stands between them
     print_result(context, info, words, options)
 
 

@@ -27,7 +27,7 @@ def run(context: Context) -> int:
     try:
         return _diff(context)
     except (CLIError, StatusError, AggregateError) as error:
-        context.err(error_text(error))
+        context.err(error_text(error).removesuffix("\n"))
         raise SilentExit(2) from None
 
 

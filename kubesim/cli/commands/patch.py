@@ -47,6 +47,7 @@ def run(context: Context) -> int:
                 "PATCH", item.path, query=query, body=patch, content_type=TYPES[kind]
             ).body
             item.object = answer if isinstance(answer, dict) else {}
+        context.printer = None  # kubectl makes one for each object: no `---` stands between them
         words = "patched" if item.object != before else "patched (no change)"
         print_result(context, item, words)
     failure = collected(errors)

@@ -30,7 +30,7 @@ def service_account_manifest(_context: Context, name: str) -> JSONObject:
 def quota_manifest(context: Context, name: str) -> JSONObject:
     """A ResourceQuota; scopes are left to the server to check."""
     require_name(name)
-    hard = _resource_list(context.flags.text("hard"))
+    hard = resource_list(context.flags.text("hard"))
     scopes = context.flags.text("scopes").split(",") if context.flags.text("scopes") else []
     if "" in scopes:
         raise CLIError('invalid resource quota scope ""')
@@ -48,7 +48,7 @@ def quota_manifest(context: Context, name: str) -> JSONObject:
     }
 
 
-def _resource_list(text: str) -> dict[str, str]:
+def resource_list(text: str) -> dict[str, str]:
     """`cpu=1,memory=1G`, the quantities in their canonical form. Raises CLIError."""
     from kubesim.util.quantity import canonical
 
