@@ -59,7 +59,7 @@ golden: $(VENV)/.demo ## Replay recorded kubectl sessions (GOLDEN=directory with
 
 docs: $(VENV)/.demo ## Write the generated pages and modules
 	$(BIN)/python -m kubesim.cli.reference > docs/cli.md
-	$(BIN)/python tools/capture.py README.md
+	$(BIN)/python docs/capture.py README.md
 	$(BIN)/python -m kubesim.storage.sql_schema > kubesim/storage/sql_sqlite_statements.py
 
 clean: ## Remove what was made

@@ -23,7 +23,7 @@ def _on_path() -> dict[str, str]:
 
 def test_sessions_go_as_printed_to_the_byte(tmp_path: Path) -> None:
     page = Path(shutil.copy(README, tmp_path))
-    subprocess.run([sys.executable, PROJECT / "tools" / "capture.py", page], check=True)
+    subprocess.run([sys.executable, PROJECT / "docs" / "capture.py", page], check=True)
     assert page.read_text() == README.read_text(), "the sessions in README.md go otherwise now: run make docs"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -18,7 +20,9 @@ DEPLOYMENT = GroupVersionKind("apps", "v1", "Deployment")
 
 @cache
 def cache_directory() -> Path:
-    return Path(tempfile.mkdtemp(prefix="kubesim-schema-"))
+    folder = Path(tempfile.mkdtemp(prefix="kubesim-schema-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 @cache

@@ -1,6 +1,6 @@
 """Run the terminal sessions of a page again, and write what they print now.
 
-    python tools/capture.py README.md
+    python docs/capture.py README.md
 
 A session is a block of code in the language `console`. Lines that begin with `$ ` are commands; what stands below one is
 what it printed, on either stream. A block begins with no cluster at all; commands run at the top of the project.
