@@ -8,16 +8,15 @@ Writing to logs and applications' state is gathered and kept by `flush`, which e
 
 from __future__ import annotations
 
-import errno
 import posixpath
-from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from kubesim.runtime.application import Listener
 from kubesim.runtime.attachment import AttachedInput, AttachedOutput, Attachment, AwaitedInput, Ended
+from kubesim.runtime.execution import exec_problem, execute, not_started
 from kubesim.runtime.filesystem import (
     DIRECTORY,
     FILE,
@@ -30,13 +29,21 @@ from kubesim.runtime.filesystem import (
 )
 from kubesim.runtime.images import DEFAULT_PATH, Catalogue, Image, ImagePullError
 from kubesim.runtime.journal import STDERR, STDOUT, Journal, LogLine
-from kubesim.runtime.machine import JournalWriter, Machine, ProcessEntry, Program, mount_system
+from kubesim.runtime.keeping import dump_spec, dump_state, load_spec, load_state, pack, unpack
+from kubesim.runtime.launch import (
+    command_line,
+    environment,
+    facts_of,
+    give_user,
+    hosts_file,
+    make_directories,
+    signal_number,
+    volume_files,
+)
+from kubesim.runtime.machine import JournalWriter, Machine, ProcessEntry, mount_system
 from kubesim.runtime.network_view import Isolated, NetworkView
 from kubesim.runtime.process import (
     Budget,
-    BytesReader,
-    CallReader,
-    CallWriter,
     Interrupted,
     Null,
     Process,
@@ -56,7 +63,7 @@ from kubesim.runtime.spec import (
     Streams,
 )
 from kubesim.util.clock import Clock
-from kubesim.util.jsontypes import decode, encode
+from kubesim.util.jsontypes import decode
 from kubesim.util.state import StateStore
 
 __all__ = [
@@ -67,9 +74,8 @@ __all__ = [
 NetworkFactory = Callable[[ContainerSpec], NetworkView]
 
 MAIN_STEPS = 100_000
-CATCH_UP_TURNS = (
-    6  # of a loop that was not watched for long only the last turns, of 64 sleeps each, are played
-)
+# Of a loop that was not watched for long only the last turns, of 64 sleeps each, are played.
+CATCH_UP_TURNS = 6
 MESSAGE_LIMIT = 4096  # pkg/kubelet/kuberuntime: MaxContainerTerminationMessageLength
 
 
@@ -94,6 +100,7 @@ class _Container:
         self.cwd = machine.workdir
         self.env = dict(machine.env)
         self.dirty = True
+        self.is_kept = False
 
 
 class ContainerRuntime:
@@ -142,7 +149,7 @@ class ContainerRuntime:
     def start(self, spec: ContainerSpec) -> ContainerState:
         """Create and start a container; its main process runs until it waits or ends. Raises StartError."""
         image = self.catalogue.image(spec.image)
-        argv = _command_line(spec, image)
+        argv = command_line(spec, image)
         now = self._clock.now()
         container = self._build(spec, image, {}, now.timestamp())
         container.argv = argv
@@ -161,7 +168,7 @@ class ContainerRuntime:
         """Take a container's processes on to the present. Raises NotRunning for an unknown container."""
         container = self._get(container_id)
         self._advance(container, self._now())
-        if container.state.running:
+        if container.dirty or container.journal.dirty:
             self._keep(container)
         return container.state
 
@@ -188,7 +195,7 @@ class ContainerRuntime:
         container = self._loaded.pop(container_id, None)
         journal = container.journal if container else Journal(self._store, f"runtime/{container_id}/log/")
         journal.remove()
-        for part in ("container", "files"):
+        for part in ("container", "files", "spec"):
             self._store.set(f"runtime/{container_id}/{part}", None)
 
     def remove_volume(self, source: str) -> None:
@@ -198,7 +205,7 @@ class ContainerRuntime:
 
     def write_volume(self, source: str, files: dict[str, bytes], *, mode: int = 0o644) -> None:
         """Replace the content of a volume that the kubelet writes (an updated ConfigMap)."""
-        tree = _volume_files(files, mode, self._now())
+        tree = volume_files(files, mode, self._now())
         existing = self._volumes.get(source)
         if existing is None:
             self._volumes[source] = tree
@@ -208,7 +215,7 @@ class ContainerRuntime:
                     existing.drop(path)
             for path, node in tree.nodes.items():
                 existing.put(path, node)
-        self._store.set(f"volumes/{source}", encode(tree.dump()))
+        self._store.set(f"volumes/{source}", pack(tree.dump()))
 
     # What listens
 
@@ -334,7 +341,7 @@ class ContainerRuntime:
             process.error(f"{process.name}: stopped: nested too deeply")
             return 137
         except OSError as error:
-            return _not_started(process, error)
+            return not_started(process, error)
         return None
 
     # Commands and logs
@@ -403,8 +410,7 @@ class ContainerRuntime:
         prefix = f"runtime/{container.spec.id}/"
         machine = container.machine
         record = {
-            "spec": _dump_spec(container.spec),
-            "state": _dump_state(container.state),
+            "state": dump_state(container.state),
             "argv": container.argv,
             "frames": container.frames,
             "until": container.until,
@@ -421,14 +427,17 @@ class ContainerRuntime:
             "booted": machine.booted,
             "unfinished": container.journal.unfinished,
         }
-        self._store.set(prefix + "container", encode(record))
+        if not container.is_kept:
+            self._store.set(prefix + "spec", pack(dump_spec(container.spec)))
+            container.is_kept = True
+        self._store.set(prefix + "container", pack(record))
         if container.root.changed:
-            self._store.set(prefix + "files", encode(container.root.dump()))
+            self._store.set(prefix + "files", pack(container.root.dump()))
             container.root.changed = False
         for mount in container.spec.mounts:
             volume = self._volumes.get(mount.source)
             if volume is not None and volume.changed:
-                self._store.set(f"volumes/{mount.source}", encode(volume.dump()))
+                self._store.set(f"volumes/{mount.source}", pack(volume.dump()))
                 volume.changed = False
         container.journal.flush()
         container.dirty = False
@@ -436,10 +445,11 @@ class ContainerRuntime:
     def _get(self, container_id: str) -> _Container:
         container = self._loaded.get(container_id)
         if container is None:
-            text = self._store.get(f"runtime/{container_id}/container")
-            if text is None:
+            spec = self._store.get(f"runtime/{container_id}/spec")
+            record = self._store.get(f"runtime/{container_id}/container")
+            if spec is None or record is None:
                 raise NotRunning(f'container "{container_id}" in namespace "k8s.io": not found')
-            container = self._restore(decode(text))
+            container = self._restore(load_spec(unpack(spec)), unpack(record))
             self._loaded[container_id] = container
         return container
 
@@ -450,13 +460,12 @@ class ContainerRuntime:
             raise NotRunning(f"container {container_id} is not running")
         return container
 
-    def _restore(self, record: dict[str, Any]) -> _Container:
-        spec = _load_spec(record["spec"])
+    def _restore(self, spec: ContainerSpec, record: dict[str, Any]) -> _Container:
         image = self.catalogue.image(spec.image)
         files = self._store.get(f"runtime/{spec.id}/files")
-        container = self._build(spec, image, decode(files) if files else {}, record["booted"])
+        container = self._build(spec, image, unpack(files) if files else {}, record["booted"])
         machine = container.machine
-        container.state = _load_state(record["state"])
+        container.state = load_state(record["state"])
         container.argv = record["argv"]
         container.frames = record["frames"]
         container.until = record["until"]
@@ -471,7 +480,7 @@ class ContainerRuntime:
         machine.application_state = record["applications"]
         machine.packages = record["packages"]
         container.journal.restore_unfinished(record["unfinished"])
-        container.dirty = False
+        container.dirty, container.is_kept = False, True
         return container
 
     def _now(self) -> float:
@@ -494,7 +503,7 @@ class ContainerRuntime:
             hostname=hostname,
             env={},
             journal=journal,
-            facts=_facts(spec),
+            facts=facts_of(spec),
             host_network=spec.host_network,
         )
         machine.booted = booted
@@ -505,14 +514,17 @@ class ContainerRuntime:
         mount_system(machine)
         for mount in spec.mounts:
             self._mount(container, mount)
-        _give_user(spec, image, machine)
-        machine.env = container.env = _environment(spec, image, machine)
+        give_user(spec, image, machine)
+        machine.env = container.env = environment(spec, image, machine)
         machine.workdir = container.cwd = spec.working_dir or image.workdir
         if fresh and fs.find(machine.workdir) is None:
-            _make_directories(fs, machine.workdir)
+            make_directories(fs, machine.workdir)
         root.read_only = spec.read_only_root
         fs.mounts["/"].read_only = spec.read_only_root
-        machine.network = self._network(spec) if self._network else _isolated(self, spec, machine)
+        if self._network is not None:
+            machine.network = self._network(spec)
+        else:
+            machine.network = Isolated(machine.listeners, addresses=spec.pod_ips)
         machine.changed = lambda: self._application_changed(container)
         return container
 
@@ -520,7 +532,7 @@ class ContainerRuntime:
         """/etc/hosts, /etc/resolv.conf and /etc/hostname, which the runtime lays over the image's."""
         spec, fs = container.spec, container.machine.fs
         hostname = container.machine.hostname
-        hosts = spec.hosts or _hosts(spec, hostname)
+        hosts = spec.hosts or hosts_file(spec, hostname)
         for path, text in (
             ("/etc/hosts", hosts),
             ("/etc/resolv.conf", spec.resolv_conf),
@@ -536,9 +548,9 @@ class ContainerRuntime:
         if tree is None:
             kept = self._store.get(f"volumes/{mount.source}")
             if kept is not None:
-                tree = Files.restore(decode(kept))
+                tree = Files.restore(unpack(kept))
             else:
-                tree = _volume_files(dict(mount.files or {}), mount.mode, self._now())
+                tree = volume_files(dict(mount.files or {}), mount.mode, self._now())
                 tree.nodes["/"].mode = 0o777 if mount.files is None else 0o755
                 tree.changed = True
             self._volumes[mount.source] = tree
@@ -554,7 +566,7 @@ class ContainerRuntime:
         machine = container.machine
         if not machine.image.known and machine.which(argv[0], machine.env.get("PATH", DEFAULT_PATH)) is None:
             return
-        text = _exec_problem(machine, argv[0])
+        text = exec_problem(machine, argv[0])
         if text:
             raise StartError(
                 "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create "
@@ -624,7 +636,7 @@ class ContainerRuntime:
             process.error(f"{process.name}: {stop.text}")
             code = stop.code
         except OSError as error:
-            code = _not_started(process, error)
+            code = not_started(process, error)
         end = process.timeline.now()
         if process.timeline.ahead:
             container.until, container.ending, container.endless = end, code, False
@@ -737,7 +749,7 @@ class ContainerRuntime:
         """How the main process takes its stop signal: exit code and moment."""
         machine = container.machine
         entry = machine.processes[1]
-        number = _signal_number(machine.image.stop_signal)
+        number = signal_number(machine.image.stop_signal)
         if entry.service is not None and number in entry.exit_on:
             return int(entry.service.get("exit_code", 0)), now
         if (
@@ -776,224 +788,8 @@ class ContainerRuntime:
         return node.content().decode("utf-8", "replace")[:MESSAGE_LIMIT] if node and node.kind == FILE else ""
 
 
-def execute(
-    machine: Machine, argv: list[str], streams: Streams, *, wait: Callable[[float], None] | None = None
-) -> int:
-    """Run a command on a machine, a container's or a node's; its exit code. Raises ExecError."""
-    out = CallWriter(streams.stdout)
-    err = out if streams.tty else CallWriter(streams.stderr)
-    process = machine.process(
-        argv,
-        stdin=CallReader(streams.stdin) if streams.stdin else None,
-        out=out,
-        err=err,
-        wait=wait,
-        interactive=streams.tty,
-        interrupted=streams.interrupted,
-    )
-    if streams.tty:
-        process.env.setdefault("TERM", "xterm")
-        home = process.env.pop("HOME", None)
-        if home is not None:
-            process.env["HOME"] = home
-    problem = _exec_problem(machine, argv[0])
-    if problem:
-        raise ExecError(
-            f"OCI runtime exec failed: exec failed: unable to start container process: {problem}: unknown"
-        )
-    try:
-        return machine.run(process)
-    except Stopped as stop:
-        err.write(f"{process.name}: {stop.text}\n".encode())
-        return stop.code
-    except (Interrupted, KeyboardInterrupt):
-        return 130
-    except RecursionError:
-        err.write(f"{process.name}: stopped: nested too deeply\n".encode())
-        return 137
-    except Suspended:
-        return 0  # it serves on, as a process whose terminal has gone
-    except OSError as error:
-        raise ExecError(
-            f'OCI runtime exec failed: exec failed: unable to start container process: exec: "{argv[0]}": '
-            f"{(error.strerror or str(error)).lower()}: unknown"
-        ) from error
-
-
-def _exec_problem(machine: Machine, name: str) -> str:
-    """What runc says of a program that cannot be started; empty where it can."""
-    if not name:
-        return 'exec: "": executable file not found in $PATH'
-    if machine.which(name, machine.env.get("PATH", DEFAULT_PATH), machine.workdir) is not None:
-        return ""
-    if "/" not in name:
-        return f'exec: "{name}": executable file not found in $PATH'
-    path = name if name.startswith("/") else posixpath.join(machine.workdir, name)
-    node = machine.fs.find(path)
-    if node is None:
-        return f'exec: "{name}": stat {name}: no such file or directory'
-    if node.kind == DIRECTORY:
-        return f'exec: "{name}": is a directory'
-    return f'exec: "{name}": permission denied'
-
-
-def _not_started(process: Process, error: OSError) -> int:
-    """The exit code of a process whose program could not be started."""
-    process.error(f"exec {process.argv[0]}: {(error.strerror or str(error)).lower()}")
-    return 126 if error.errno == errno.EACCES else 127
-
-
-def _command_line(spec: ContainerSpec, image: Image) -> list[str]:
-    """Entry point and arguments. Kubernetes' rule: `command` replaces both of the image's, `args` only its cmd."""
-    if spec.command:
-        return [*spec.command, *spec.args]
-    argv = [*image.entrypoint, *(spec.args or image.cmd)]
-    if argv:
-        return argv
-    if not image.known:
-        return [f"/{image.reference.path.rpartition('/')[2]}"]
-    raise StartError(
-        f'failed to generate container "{spec.id}" spec: failed to generate spec: no command specified',
-        "CreateContainerError",
-    )
-
-
 def _runs_as_echo(container: _Container) -> bool:
     """An image that nobody knows runs as an echo, unless its command is one that is known."""
     machine = container.machine
     name = container.argv[0]
     return not machine.image.known and machine.which(name, machine.env.get("PATH", DEFAULT_PATH)) is None
-
-
-def _environment(spec: ContainerSpec, image: Image, machine: Machine) -> dict[str, str]:
-    """The order is containerd's: PATH, HOSTNAME, the image's, the Pod's; runc adds HOME where it is missing."""
-    env = {"PATH": image.search_path, "HOSTNAME": machine.hostname}
-    if spec.tty:
-        env["TERM"] = "xterm"
-    env |= image.env
-    env |= spec.env
-    if "HOME" not in env:
-        user = next((user for user in machine.users() if user.uid == machine.fs.uid), None)
-        env["HOME"] = user.home if user else "/"
-    return env
-
-
-def _give_user(spec: ContainerSpec, image: Image, machine: Machine) -> None:
-    """Whom the processes belong to: runAsUser, else the image's user."""
-    name, _, group = image.user.partition(":")
-    uid, gid = 0, 0
-    if spec.run_as_user is not None:
-        uid = spec.run_as_user
-        gid = next((user.gid for user in machine.users() if user.uid == uid), 0)
-    elif name.isdigit():
-        uid = int(name)
-        gid = next((user.gid for user in machine.users() if user.uid == uid), 0)
-    elif name:
-        user = next((user for user in machine.users() if user.name == name), None)
-        if user is not None:
-            uid, gid = user.uid, user.gid
-    if spec.run_as_group is not None:
-        gid = spec.run_as_group
-    elif group.isdigit():
-        gid = int(group)
-    machine.fs.uid, machine.fs.gid, machine.fs.groups = uid, gid, {gid}
-
-
-def _hosts(spec: ContainerSpec, hostname: str) -> str:
-    """As the kubelet writes it: pkg/kubelet/kubelet_pods.go, managedHostsFileContent."""
-    text = (
-        "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
-        "fe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n"
-    )
-    names = f"{hostname}.{spec.domain}\t{hostname}" if spec.domain else hostname
-    return text + "".join(f"{ip}\t{names}\n" for ip in spec.pod_ips)
-
-
-def _facts(spec: ContainerSpec) -> dict[str, Any]:
-    return {
-        "pod": spec.pod_name,
-        "namespace": spec.pod_namespace,
-        "node": spec.node_name,
-        "container": spec.name,
-        "image": spec.image,
-        "ips": list(spec.pod_ips),
-        "host_ips": list(spec.host_ips),
-        "domain": spec.domain,
-        "ports": [[p.protocol, p.port, p.name] for p in spec.ports],
-        "memory": spec.memory_limit,
-    }
-
-
-def _isolated(runtime: ContainerRuntime, spec: ContainerSpec, machine: Machine) -> NetworkView:
-    del runtime, spec
-    return Isolated(machine.listeners, addresses=machine.facts["ips"])
-
-
-def _make_directories(fs: FileSystem, path: str) -> None:
-    parts = ""
-    for part in path.strip("/").split("/"):
-        parts += f"/{part}"
-        if fs.find(parts) is None:
-            fs.root.put(fs.resolve(parts), Node(DIRECTORY, 0o755))
-
-
-def _volume_files(files: dict[str, bytes], mode: int, now: float) -> Files:
-    tree = Files()
-    tree.nodes["/"].mtime = now
-    for path, data in files.items():
-        tree.add("/" + path.strip("/"), Node(FILE, mode, data, mtime=now))
-    return tree
-
-
-def _signal_number(name: str) -> int:
-    from kubesim.runtime.machine import SIGNALS
-
-    text = name.removeprefix("SIG")
-    return int(text) if text.isdigit() else SIGNALS.get(text, 15)
-
-
-def _dump_spec(spec: ContainerSpec) -> dict[str, Any]:
-    kept = asdict(replace(spec, env=dict(spec.env), mounts=()))
-    kept["mounts"] = [
-        asdict(replace(m, files=None))
-        | {"files": None if m.files is None else {k: b64encode(v).decode() for k, v in m.files.items()}}
-        for m in spec.mounts
-    ]
-    return kept
-
-
-def _load_spec(kept: dict[str, Any]) -> ContainerSpec:
-    fields = dict(kept)
-    fields["ports"] = tuple(ContainerPort(**p) for p in kept["ports"])
-    fields["mounts"] = tuple(
-        Mount(
-            **{**m, "files": None if m["files"] is None else {k: b64decode(v) for k, v in m["files"].items()}}
-        )
-        for m in kept["mounts"]
-    )
-    for key in ("command", "args", "pod_ips", "host_ips"):
-        fields[key] = tuple(kept[key])
-    return ContainerSpec(**fields)
-
-
-def _dump_state(state: ContainerState) -> dict[str, Any]:
-    kept = {
-        "running": state.running,
-        "exit_code": state.exit_code,
-        "reason": state.reason,
-        "message": state.message,
-    }
-    for key in ("started_at", "finished_at", "look_again"):
-        at = getattr(state, key)
-        kept[key] = at.timestamp() if at is not None else None
-    return kept
-
-
-def _load_state(kept: dict[str, Any]) -> ContainerState:
-    fields = dict(kept)
-    for key in ("started_at", "finished_at", "look_again"):
-        fields[key] = datetime.fromtimestamp(kept[key], UTC) if kept[key] is not None else None
-    return ContainerState(**fields)
-
-
-__all__ += ["BytesReader", "Program"]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from kubesim.runtime.container import execute
+from kubesim.runtime.execution import execute
 from kubesim.runtime.filesystem import FILE, FileSystem, Node, Overlay, image_tree
 from kubesim.runtime.images import Catalogue
+from kubesim.runtime.keeping import pack, unpack
 from kubesim.runtime.machine import Machine, ProcessEntry, Program, mount_system
 from kubesim.runtime.network_view import NetworkView
 from kubesim.runtime.spec import Streams
 from kubesim.util.clock import Clock
-from kubesim.util.jsontypes import decode, encode
 from kubesim.util.state import StateStore
 
 
@@ -39,7 +39,7 @@ class NodeMachine:
         self._network = network
         image = catalogue.node()
         kept = state.get(self._key)
-        self._root = Overlay(image_tree(image), Overlay.load(decode(kept)) if kept else None)
+        self._root = Overlay(image_tree(image), Overlay.load(unpack(kept)) if kept else None)
 
         def now() -> float:
             return clock.now().timestamp()
@@ -77,5 +77,5 @@ class NodeMachine:
             return execute(self.machine, list(argv), streams, wait=wait)
         finally:
             if self._root.changed:
-                self._state.set(self._key, encode(self._root.dump()))
+                self._state.set(self._key, pack(self._root.dump()))
                 self._root.changed = False

@@ -359,3 +359,21 @@ def test_a_spec_survives_the_state_store() -> None:
     assert machine.facts["ports"] == [["UDP", 1, "n"]]
     assert lab.run("c", "cat", "/m/k")[1].encode("utf-8", "surrogateescape") == b"\xff\0"
     assert ContainerSpec(id="x", name="x", image="x").env == {}
+
+
+def test_names_and_values_that_are_no_utf8_survive() -> None:
+    lab = Lab({})
+    lab.start("c", "busybox", "sh", "-c", "x=$(printf '\\377'); sleep 5; printf $x > /tmp/out")
+    lab.sh("c", "touch /tmp/$(printf '\\376')")
+    lab.clock.advance(timedelta(seconds=5))
+    assert lab.fresh().advance("c").exit_code == 0
+
+
+def test_looking_at_a_container_that_does_nothing_writes_nothing() -> None:
+    lab = Lab({})
+    lab.start("c", "nginx")
+    before = dict(lab.state.items(""))
+    lab.clock.advance(timedelta(hours=1))
+    lab.runtime.advance("c")
+    lab.runtime.logs("c")
+    assert lab.state.items("") == before

@@ -1,0 +1,77 @@
+"""Specifications and states as JSON, for the state store."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from kubesim.runtime.spec import (
+    ContainerPort,
+    ContainerSpec,
+    ContainerState,
+    Mount,
+)
+from kubesim.util.jsontypes import decode, encode
+
+
+def pack(value: Any) -> bytes:
+    """As JSON. Names and variables of a container may hold bytes that are no UTF-8: then escaped, and slower."""
+    try:
+        return encode(value)
+    except TypeError:
+        return json.dumps(value).encode("ascii")
+
+
+def unpack(text: bytes) -> Any:
+    """What `pack` wrote."""
+    try:
+        return decode(text)
+    except ValueError:
+        return json.loads(text)
+
+
+def dump_spec(spec: ContainerSpec) -> dict[str, Any]:
+    kept = asdict(replace(spec, env=dict(spec.env), mounts=()))
+    kept["mounts"] = [
+        asdict(replace(m, files=None))
+        | {"files": None if m.files is None else {k: b64encode(v).decode() for k, v in m.files.items()}}
+        for m in spec.mounts
+    ]
+    return kept
+
+
+def load_spec(kept: dict[str, Any]) -> ContainerSpec:
+    fields = dict(kept)
+    fields["ports"] = tuple(ContainerPort(**p) for p in kept["ports"])
+    fields["mounts"] = tuple(
+        Mount(
+            **{**m, "files": None if m["files"] is None else {k: b64decode(v) for k, v in m["files"].items()}}
+        )
+        for m in kept["mounts"]
+    )
+    for key in ("command", "args", "pod_ips", "host_ips"):
+        fields[key] = tuple(kept[key])
+    return ContainerSpec(**fields)
+
+
+def dump_state(state: ContainerState) -> dict[str, Any]:
+    kept = {
+        "running": state.running,
+        "exit_code": state.exit_code,
+        "reason": state.reason,
+        "message": state.message,
+    }
+    for key in ("started_at", "finished_at", "look_again"):
+        at = getattr(state, key)
+        kept[key] = at.timestamp() if at is not None else None
+    return kept
+
+
+def load_state(kept: dict[str, Any]) -> ContainerState:
+    fields = dict(kept)
+    for key in ("started_at", "finished_at", "look_again"):
+        fields[key] = datetime.fromtimestamp(kept[key], UTC) if kept[key] is not None else None
+    return ContainerState(**fields)
