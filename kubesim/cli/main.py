@@ -139,12 +139,23 @@ def _guarded(words: list[str], streams: Streams, make_session: Callable[..., Ses
     except BrokenPipeError:
         return BROKEN_PIPE
     except (HomeError, StorageError) as error:
+        if _is_interrupted(error):
+            return INTERRUPTED
         streams.stderr.write(f"error: {error}\n")
         return 1
     except Exception as error:  # noqa: BLE001  a mistake of ours must not end in a traceback
+        if _is_interrupted(error):
+            return INTERRUPTED
         if isinstance(error, OSError) and error.filename is None:
             return _unwritten(streams, error)
         return _bug(words, streams, error)
+
+
+def _is_interrupted(error: BaseException | None) -> bool:
+    """Whether a failure comes from tidying up after Ctrl-C."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def _bug(words: list[str], streams: Streams, error: Exception) -> int:
