@@ -34,7 +34,9 @@ def service_body(name: str, selector: dict[str, str] | None = None, **spec: Any)
     return body
 
 
-def make_service(cluster: Cluster, name: str, selector: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:
+def make_service(
+    cluster: Cluster, name: str, selector: dict[str, str] | None = None, **spec: Any
+) -> dict[str, Any]:
     return cluster.client.create(SERVICES, service_body(name, selector, **spec), "default")
 
 
@@ -91,11 +93,15 @@ def slices_of(cluster: Cluster, name: str) -> list[dict[str, Any]]:
 
 
 def slice_addresses(cluster: Cluster, name: str) -> list[str]:
-    return sorted(a for s in slices_of(cluster, name) for e in s.get("endpoints") or () for a in e["addresses"])
+    return sorted(
+        a for s in slices_of(cluster, name) for e in s.get("endpoints") or () for a in e["addresses"]
+    )
 
 
 def events_of(client: Client, name: str, namespace: str = "default") -> list[tuple[str, str, str]]:
-    """Type, reason and message of the Events about the objects of a name, in the order in which they were made."""
+    """Type, reason and message of the Events about the objects of a name, in the order in which they were
+    made.
+    """
     found = client.list(EVENTS, namespace, field_selector=f"involvedObject.name={name}")["items"]
     found.sort(key=lambda e: int(e["metadata"]["name"].rpartition(".")[2], 16))
     return [(e["type"], e["reason"], e["message"]) for e in found]
