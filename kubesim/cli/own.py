@@ -31,9 +31,16 @@ def application(name: str, text: str, *, is_group: bool = True) -> typer.Typer:
 
 def run_application(application: typer.Typer, context: Context) -> int:
     """Run an application on the words that follow its name; the exit code. Raises CLIError."""
+    bare = not context.args and application.info.no_args_is_help is True
+    out = context.streams.stderr if bare else context.streams.stdout
     try:
-        with redirect_stdout(context.streams.stdout), redirect_stderr(context.streams.stderr):
-            code = application(args=context.args, prog_name=context.path, standalone_mode=False, obj=context)
+        with redirect_stdout(out), redirect_stderr(context.streams.stderr):
+            code = application(
+                args=context.args or (["--help"] if bare else []),
+                prog_name=context.path,
+                standalone_mode=False,
+                obj=context,
+            )
     except typer.Abort:
         return 130
     except typer.Exit as end:
@@ -41,4 +48,6 @@ def run_application(application: typer.Typer, context: Context) -> int:
     except TyperException as error:
         message = error.format_message() if hasattr(error, "format_message") else str(error)
         raise CLIError(f"{message}\nSee '{context.path} --help' for usage.") from None
+    if bare:
+        return 1  # a group's name alone is a mistake, as for kubectl's groups
     return code if isinstance(code, int) else 0

@@ -41,19 +41,23 @@ def pod_for(context: Context, info: Info) -> JSONObject:
     return pods[0]
 
 
-def pods_of(context: Context, info: Info) -> list[JSONObject]:
-    """The Pods that an object's selector finds, the best to talk to first. Raises CLIError."""
+def pods_of(context: Context, info: Info, *, verb: str = "attach to") -> list[JSONObject]:
+    """The Pods that an object's selector finds, the best to talk to first. Raises CLIError.
+
+    `verb` is what could not be done with an object that selects none (SelectorsForObject).
+    """
     obj = info.object or {}
     kind = info.mapping.gvk.kind
     if kind in ("Service", "ReplicationController"):
         selector = dig(obj, "spec", "selector", default={})
         if not selector:
-            raise CLIError(f"invalid service '{info.name}': Service is defined without a selector")
+            problem = f"invalid service '{info.name}': Service is defined without a selector"
+            raise CLIError(f"cannot {verb} *v1.{kind}: {problem}")
         text = ",".join(f"{k}={v}" for k, v in selector.items())
     elif dig(obj, "spec", "selector"):
         text = str(selector_from_label_selector(obj["spec"]["selector"]))
     else:
-        raise CLIError(f"cannot attach to *v1.{kind}: selector for *v1.{kind} not implemented")
+        raise CLIError(f"cannot {verb} *v1.{kind}: selector for *v1.{kind} not implemented")
     found = context.session.client.list(PODS, namespace_of(obj), label_selector=text).get("items", [])
     return sorted(found, key=_rank)
 

@@ -23,7 +23,7 @@ from kubesim.kubelet.record import ContainerRecord, PodRecord
 from kubesim.kubelet.sources import Sources
 from kubesim.kubelet.volumes import Volume, mounts_of
 from kubesim.runtime.images import ImagePullError
-from kubesim.runtime.spec import ContainerPort, ContainerSpec, ExecError, PulledImage, StartError
+from kubesim.runtime.spec import ContainerPort, ContainerSpec, ExecError, NotRunning, PulledImage, StartError
 from kubesim.util.durations import format_duration
 from kubesim.util.gotext import quote
 from kubesim.util.ids import Identities
@@ -39,6 +39,7 @@ RETRY: Final = timedelta(seconds=10)
 # A pull that failed shows as ErrImagePull until the next look at the Pod, which the sandbox's start soon
 # causes.
 _PULL_ERROR_SHOWS: Final = timedelta(seconds=1)
+_KILLED: Final = 137  # 128 + SIGKILL
 _START_ERROR_TIME: Final = "1970-01-01T00:00:00Z"
 
 
@@ -328,7 +329,11 @@ class Containers:
         work.event(NORMAL, "Killing", message, record)
         work.actions.append(f"told container {record.name} of Pod {work.key} to end: {message}")
         grace, pause = self._grace(work, container, record)
-        state = self._runtime.stop(record.id, grace)
+        try:
+            state = self._runtime.stop(record.id, grace)
+        except NotRunning:
+            _lose(record, work.now)
+            return
         record.exit_code, record.reason = state.exit_code or 0, state.reason
         record.message = state.message
         record.ends_at = max(state.finished_at or work.now, work.now) + pause
@@ -363,7 +368,12 @@ class Containers:
 
     def look(self, work: PodWork, record: ContainerRecord) -> bool:
         """See whether a running container has ended by itself."""
-        state = self._runtime.advance(record.id)
+        try:
+            state = self._runtime.advance(record.id)
+        except NotRunning:
+            _lose(record, work.now)
+            work.actions.append(f"container {record.name} of Pod {work.key} is not there any more")
+            return True
         record.look_at = state.look_again
         if state.running:
             return False
@@ -378,6 +388,12 @@ class Containers:
         for container_id in (record.id, record.previous):
             if container_id:
                 self._runtime.remove(container_id)
+
+
+def _lose(record: ContainerRecord, at: datetime) -> None:
+    """A container of which the runtime knows nothing has ended; texts as in convertToAPIContainerStatuses."""
+    text = "The container could not be located when the pod was deleted.  The container used to be Running"
+    finish(record, _KILLED, "ContainerStatusUnknown", text, at)
 
 
 def finish(record: ContainerRecord, code: int, reason: str, message: str, at: datetime) -> None:

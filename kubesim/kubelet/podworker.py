@@ -8,6 +8,7 @@ that happens at one moment happens in one call.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from hashlib import sha256
 from ipaddress import ip_network
@@ -26,6 +27,7 @@ from kubesim.kubelet.record import ContainerRecord, Kind, PodRecord
 from kubesim.kubelet.sources import Sources
 from kubesim.kubelet.status import pending_initialisation
 from kubesim.kubelet.volumes import build_volumes
+from kubesim.runtime.spec import NotRunning
 from kubesim.util.clock import parse_time
 from kubesim.util.jsontypes import JSONObject
 
@@ -372,7 +374,8 @@ class PodWorker:
         """The Pod is gone: its containers, volumes and addresses go too."""
         for container in record.containers.values():
             if container.running and container.id:
-                self._runtime.stop(container.id, 0)
+                with suppress(NotRunning):
+                    self._runtime.stop(container.id, 0)
             self._containers.remove(container)
         for source in record.volumes:
             self._runtime.remove_volume(source)

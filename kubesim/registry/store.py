@@ -341,6 +341,7 @@ class Store(Reading):
         else:
             metadata["generation"] = generation
         strategy.prepare(new, old)
+        metadata = new["metadata"]  # the strategy may have made it anew
         objectmeta.carry_over(metadata, before)
         if (
             self.resource.generation

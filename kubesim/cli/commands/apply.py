@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from kubesim.apimachinery.errors import StatusError
-from kubesim.apimachinery.gvk import split_api_version
+from kubesim.apimachinery.gvk import GroupVersionKind, split_api_version
 from kubesim.apimachinery.meta import metadata_of, name_of, namespace_of, uid_of
 from kubesim.apimachinery.rest import APPLY_PATCH, MERGE_PATCH
 from kubesim.cli.applying import apply_object, last_applied, last_applied_text
@@ -64,6 +64,12 @@ PRUNED = (
     ("", "v1", "PersistentVolume"),
 )
 
+DEPRECATED_PRUNE = (
+    "Deprecated: kubectl apply will no longer prune non-namespaced resources by default when used with the "
+    "--namespace flag in a future release. To preserve the current behaviour, list the resources you want to "
+    "target explicitly in the --prune-allowlist flag."
+)
+
 
 def run(context: Context) -> int:
     """Apply every object of the files; one that is refused does not stop the others."""
@@ -76,6 +82,7 @@ def run(context: Context) -> int:
     server_side = flags.is_set("server-side")
     manager = flags.text("field-manager") or (SERVER_SIDE if server_side else CLIENT_SIDE)
     options = WriteOptions(options.dry_run, manager, options.field_validation)
+    prunable = _prunable(context) if flags.is_set("prune") else []
     _validate(context, options, server_side=server_side)
     infos, found = _builder(context).infos()
     if not infos and not found:
@@ -91,7 +98,7 @@ def run(context: Context) -> int:
             except (CLIError, StatusError, AggregateError) as error:
                 errors.append(error)
     if flags.is_set("prune") and not errors:
-        _prune(context, applied, options)
+        _prune(context, prunable, applied, options)
     if flags.text("output") not in ("", "name"):
         _print_all(context, applied)
     failure = collected(errors)
@@ -188,13 +195,13 @@ def _print_all(context: Context, infos: list[Info]) -> None:
     print_object(context, whole, infos[0].shown, "")
 
 
-def _prune(context: Context, applied: list[Info], options: WriteOptions) -> None:
+def _prune(context: Context, prunable: list[Mapping], applied: list[Info], options: WriteOptions) -> None:
     """Delete what was applied once and is not among the files any more."""
     keep = {uid_of(i.object or {}) for i in applied}
     namespaces = {i.namespace for i in applied if i.namespace}
     selector = context.flags.text("selector")
     how = Deletion(dry_run=options.dry_run)
-    for mapping in _prunable(context):
+    for mapping in prunable:
         for namespace in sorted(namespaces) if mapping.namespaced else [""]:
             for obj in context.session.client.list(mapping.gvr, namespace, label_selector=selector).get(
                 "items", []
@@ -211,16 +218,25 @@ def _prune(context: Context, applied: list[Info], options: WriteOptions) -> None
 
 
 def _prunable(context: Context) -> list[Mapping]:
+    """The kinds to look at. Raises CLIError for one that the server does not have."""
     words = context.flags.texts("prune-allowlist")
-    kinds: list[tuple[str, str, str]] = []
-    for word in words:
-        parts = word.split("/")
-        if len(parts) != 3:
-            raise CLIError(f"invalid GroupVersionKind format: {word}, please follow <group/version/kind>")
-        group = "" if parts[0] == "core" else parts[0]
-        kinds.append((group, parts[1], parts[2]))
-    wanted = kinds or list(PRUNED)
-    return [m for m in context.session.mapper.mappings if (m.gvk.group, m.gvk.version, m.gvk.kind) in wanted]
+    kinds = [GroupVersionKind(*kind) for kind in PRUNED]
+    if words:
+        kinds = [_kind(word) for word in words]
+    elif context.session.explicit_namespace:
+        context.session.klog("W", "prune.go:71", DEPRECATED_PRUNE)
+    try:
+        return [context.session.mapper.kind(kind) for kind in kinds]
+    except NoMatch as error:
+        raise CLIError(str(error)) from None
+
+
+def _kind(word: str) -> GroupVersionKind:
+    parts = word.split("/")
+    if len(parts) != 3:
+        raise CLIError(f"invalid GroupVersionKind format: {word}, please follow <group/version/kind>")
+    group, version, kind = parts
+    return GroupVersionKind("" if group == "core" else group, version, kind)
 
 
 # view-last-applied and set-last-applied.

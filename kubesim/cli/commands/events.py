@@ -9,7 +9,7 @@ from kubesim.apimachinery.gvk import GroupVersionResource
 from kubesim.apimachinery.meta import namespace_of
 from kubesim.cli.builder import ALL_NAMESPACES_FLAG, CHUNK_SIZE_FLAG
 from kubesim.cli.command import Command, Context
-from kubesim.cli.errors import CLIError
+from kubesim.cli.errors import CLIError, RawError
 from kubesim.cli.flags import Flag, boolean
 from kubesim.cli.options import PRINT_FLAGS
 from kubesim.cli.printers.tabwriter import Tabwriter
@@ -60,8 +60,10 @@ def _selector(context: Context) -> str:
         raise CLIError("--for must be in resource/name form")
     try:
         mapping = context.session.mapper.resource(parts[0])
-    except NoMatch as error:
-        raise CLIError(str(error)) from None
+    except NoMatch:
+        word, _, group = parts[0].lower().partition(".")
+        where = f' in group "{group}"' if group else ""
+        raise RawError(f'the server doesn\'t have a resource type "{word}"{where}') from None
     wanted = (("kind", mapping.gvk.kind), ("apiVersion", mapping.gvk.api_version), ("name", parts[1]))
     return ",".join(f"involvedObject.{key}={value}" for key, value in wanted)
 

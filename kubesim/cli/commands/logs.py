@@ -8,13 +8,13 @@ from datetime import timedelta
 
 from kubesim.apimachinery.errors import StatusError
 from kubesim.apimachinery.meta import name_of, namespace_of
+from kubesim.apimachinery.schema.gotime import parse_go_time
 from kubesim.cli.builder import SELECTOR_FLAG, Builder, Info, collected
 from kubesim.cli.command import Command, Context
 from kubesim.cli.errors import CLIError
 from kubesim.cli.flags import Flag, boolean
 from kubesim.cli.paths import resource_path
 from kubesim.cli.podaccess import choose_container, container_names, find_infos, pods_of
-from kubesim.util.clock import parse_time
 from kubesim.util.jsontypes import JSONObject, dig
 
 USAGE = "logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]"
@@ -112,9 +112,9 @@ def _sources(context: Context) -> Iterator[Source]:
     if info.mapping.gvk.kind == "Pod":
         pods = [info.object or {}]
     else:
-        pods = pods_of(context, info)
+        pods = pods_of(context, info, verb="get the logs from")
         if not pods:
-            raise CLIError(f"timed out waiting for the condition on {info.mapping.gvr.resource}/{info.name}")
+            raise CLIError("timed out waiting for the condition")
         if not flags.is_set("all-pods") and len(pods) > 1:
             context.err(f"Found {len(pods)} pods, using pod/{name_of(pods[0])}")
     prefix = flags.is_set("prefix") or flags.is_set("all-pods")
@@ -156,7 +156,7 @@ def _query(context: Context) -> dict[str, str]:
         query["sinceSeconds"] = str(max(1, round(flags.duration("since").total_seconds())))
     if flags.text("since-time"):
         try:
-            parse_time(flags.text("since-time"))
+            parse_go_time(flags.text("since-time"))
         except ValueError as error:
             raise CLIError(str(error)) from None
         query["sinceTime"] = flags.text("since-time")

@@ -647,3 +647,30 @@ def test_a_changed_config_map_is_seen_in_its_volume_and_not_in_the_environment(n
     identity = container(node.pod())["containerID"].removeprefix("containerd://")
     assert runtime.exec_capture(identity, ["cat", "/etc/cm/A"])[1] == b"2"
     assert _environment(node)["A"] == "1"
+
+
+# What the runtime has lost.
+
+
+def _lose_containers(node: Node) -> None:
+    runtime = node.cluster.runtime
+    assert runtime is not None
+    runtime.remove(container(node.pod())["containerID"].removeprefix("containerd://"))
+
+
+def test_a_container_that_the_runtime_does_not_know_is_started_again(node: Node) -> None:
+    node.run()
+    _lose_containers(node)
+    node.client.patch(PODS, "p", {"metadata": {"labels": {"a": "b"}}}, MERGE_PATCH, "default")
+    pod = node.after(2)
+    last = container(pod)["lastState"]["terminated"]
+    assert (state(pod)[0], container(pod)["restartCount"]) == ("running", 1)
+    assert (last["reason"], last["exitCode"]) == ("ContainerStatusUnknown", 137)
+
+
+def test_a_pod_whose_container_is_lost_can_be_deleted(node: Node) -> None:
+    node.run()
+    _lose_containers(node)
+    node.client.delete(PODS, "p", "default")
+    node.cluster.settle()
+    assert not node.exists()

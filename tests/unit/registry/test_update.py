@@ -272,3 +272,14 @@ def test_what_a_put_without_a_uid_allocates_is_given_back_with_the_service(clien
     client.update(SERVICES, deep_copy(service), "default")
     client.delete(SERVICES, "web", "default")
     assert client.create(SERVICES, service, "default")["spec"]["ports"][0]["nodePort"] == 30080
+
+
+def test_a_status_update_may_leave_the_uid_out(client: Client) -> None:
+    made = client.get(SERVICES, "web", "default")
+    since = {"lastTransitionTime": "2026-01-01T00:00:00Z"}
+    status = {"conditions": [{"type": "T", "status": "True", "reason": "R", "message": "", **since}]}
+    body = {"metadata": {"name": "web"}, "spec": {"ports": [{"port": 1}]}, "status": status}
+    changed = client.update(SERVICES, body, "default", subresource="status")
+    assert changed["metadata"]["uid"] == made["metadata"]["uid"]
+    assert changed["spec"] == made["spec"]
+    assert changed["metadata"]["creationTimestamp"] == made["metadata"]["creationTimestamp"]
