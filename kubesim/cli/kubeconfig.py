@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import os
+from base64 import b64encode
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from kubesim.cli.errors import CLIError
-from kubesim.cli.kubeconfigtypes import config_problem
+from kubesim.cli.kubeconfigtypes import ALWAYS, ENTRIES, config_problem
 from kubesim.cluster.home import HomeError, replace_file
 from kubesim.util.jsontypes import JSONObject, dig
 from kubesim.util.yamlfmt import YAMLSyntaxError, dump, load_documents
@@ -16,8 +19,11 @@ from kubesim.util.yamlload import CONVERTING
 
 # The sections of a kubeconfig, and under which name an entry holds its content.
 ENTRY = {"clusters": "cluster", "contexts": "context", "users": "user"}
-SECRETS = ("token", "password", "client-key-data")
-DATA = ("certificate-authority-data", "client-certificate-data")
+_DATA = ("certificate-authority-data", "client-certificate-data", "client-key-data")
+_SECRETS = ("token", "password")
+_FILES = ("certificate-authority", "client-certificate", "client-key")
+# The plugin API versions for which an interactive mode is filled in when a file is read.
+_OLD_PLUGINS = ("client.authentication.k8s.io/v1beta1", "client.authentication.k8s.io/v1alpha1")
 
 
 def empty() -> JSONObject:
@@ -110,22 +116,123 @@ def current_namespace(path: Path) -> str:
     return str(context.get("namespace") or "")
 
 
+def canonical(config: JSONObject) -> JSONObject:
+    """The configuration as client-go writes it: its own fields in their order, entries by name."""
+    found: JSONObject = {
+        "kind": "Config",
+        "apiVersion": "v1",
+        "preferences": {k: v for k, v in (config.get("preferences") or {}).items() if v},
+    }
+    for section in ("clusters", "users", "contexts"):
+        held = entries(config, section)
+        found[section] = [
+            {"name": name, ENTRY[section]: _canonical_entry(section, held[name])} for name in sorted(held)
+        ] or None
+    found["current-context"] = config.get("current-context") or ""
+    if config.get("extensions"):
+        found["extensions"] = config["extensions"]
+    return found
+
+
+def _canonical_entry(section: str, content: JSONObject) -> JSONObject:
+    made: JSONObject = {}
+    for name, kind in ENTRIES[section].items():
+        value = content.get(name)
+        if name in ALWAYS[section]:
+            made[name] = value or ""
+        elif value and kind:
+            made[name] = value
+        elif value is not None and not kind:
+            made[name] = _PARTS[name](value) if name in _PARTS else value
+    return made
+
+
+def _exec(plugin: JSONObject) -> JSONObject:
+    made = {
+        "command": plugin.get("command") or "",
+        "args": plugin.get("args"),
+        "env": plugin.get("env"),
+        "apiVersion": plugin.get("apiVersion"),
+        "installHint": plugin.get("installHint"),
+        "provideClusterInfo": bool(plugin.get("provideClusterInfo")),
+        "interactiveMode": plugin.get("interactiveMode"),
+    }
+    kept = ("args", "env")
+    return {k: v for k, v in made.items() if v is not None or k in kept}
+
+
+def with_defaults(config: JSONObject) -> JSONObject:
+    """What is filled in when a file is read, in place (SetDefaults_ExecConfig)."""
+    for content in entries(config, "users").values():
+        plugin = content.get("exec")
+        if isinstance(plugin, dict) and plugin.get("apiVersion") in _OLD_PLUGINS:
+            plugin.setdefault("interactiveMode", "IfAvailable")
+    return config
+
+
+def _auth_provider(provider: JSONObject) -> JSONObject:
+    return {"name": provider.get("name") or "", "config": provider.get("config")}
+
+
+_PARTS = {"exec": _exec, "auth-provider": _auth_provider}
+
+
+def with_relative_paths(content: JSONObject, directory: Path) -> JSONObject:
+    """An entry in which files below the directory are named from there (RelativizePathWithNoBacksteps)."""
+    made = dict(content)
+    for name in _FILES:
+        path = Path(os.path.normpath(directory / content[name])) if content.get(name) else None
+        if path is not None:
+            made[name] = str(path.relative_to(directory) if path.is_relative_to(directory) else path)
+    return made
+
+
 def redacted(config: JSONObject) -> JSONObject:
     """A copy without secrets, and without the bulk of certificates."""
-    users = [
-        {
-            "name": name,
-            "user": {
-                k: "REDACTED" if k in SECRETS else "DATA+OMITTED" if k in DATA else v for k, v in u.items()
-            },
+
+    def shown(content: JSONObject) -> JSONObject:
+        return {
+            k: "REDACTED" if k in _SECRETS else "DATA+OMITTED" if k in _DATA else v
+            for k, v in content.items()
         }
-        for name, u in entries(config, "users").items()
-    ]
-    clusters = [
-        {"cluster": {k: "DATA+OMITTED" if k in DATA else v for k, v in c.items()}, "name": name}
-        for name, c in entries(config, "clusters").items()
-    ]
-    return config | {"users": users or None, "clusters": clusters or None}
+
+    return _mapped(config, shown)
+
+
+def flattened(config: JSONObject, directory: Path) -> JSONObject:
+    """A copy that holds its certificates and keys itself. Raises CLIError for a file that cannot be read."""
+
+    def whole(content: JSONObject) -> JSONObject:
+        made = dict(content)
+        for name in _FILES:
+            path = made.pop(name, None)
+            if not path:
+                continue
+            if made.get(f"{name}-data"):
+                raise CLIError("cannot have values for both path and contents")
+            made[f"{name}-data"] = encoded_file(directory / path)
+        return made
+
+    return _mapped(config, whole)
+
+
+def encoded_file(path: Path) -> str:
+    """What a file holds, in base 64. Raises CLIError."""
+    try:
+        return b64encode(path.read_bytes()).decode()
+    except OSError as error:
+        raise CLIError(f"open {path}: {(error.strerror or str(error)).lower()}") from None
+
+
+def _mapped(config: JSONObject, change: Callable[[JSONObject], JSONObject]) -> JSONObject:
+    """A copy whose clusters and users are changed."""
+    made = dict(config)
+    for section in ("clusters", "users"):
+        made[section] = [
+            {"name": name, ENTRY[section]: change(content)}
+            for name, content in entries(config, section).items()
+        ] or None
+    return made
 
 
 def minified(config: JSONObject) -> JSONObject:
@@ -140,5 +247,7 @@ def minified(config: JSONObject) -> JSONObject:
     for section, key in (("clusters", "cluster"), ("users", "user")):
         name = str(dig(context, key, default=""))
         kept = entries(config, section)
-        found[section] = [{ENTRY[section]: kept[name], "name": name}] if name in kept else None
+        if name and name not in kept:
+            raise CLIError(f"cannot locate {key} {name}")
+        found[section] = [{ENTRY[section]: kept[name], "name": name}] if name else None
     return found

@@ -29,8 +29,7 @@ REFUSED = [
     ),
     (
         "logs svc/kubernetes",
-        "error: cannot get the logs from *v1.Service: invalid service 'kubernetes': "
-        "Service is defined without a selector",
+        "error: cannot get the logs from *v1.Service: invalid service 'kubernetes': Service is defined without a selector",
     ),
     ("events --for=foo/web", 'the server doesn\'t have a resource type "foo"'),
     ("events --for=pods.v1/web", 'the server doesn\'t have a resource type "pods" in group "v1"'),
