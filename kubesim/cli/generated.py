@@ -54,7 +54,8 @@ def set_last_applied(obj: JSONObject) -> None:
     """Write the annotation, in place."""
     text = last_applied_text(obj)
     meta = obj.setdefault("metadata", {})
-    meta["annotations"] = dict(meta.get("annotations") or {}, **{LAST_APPLIED: text})
+    annotations = meta.get("annotations")
+    meta["annotations"] = dict(annotations if isinstance(annotations, dict) else {}, **{LAST_APPLIED: text})
 
 
 def _set_typed_last_applied(obj: JSONObject) -> None:

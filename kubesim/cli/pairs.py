@@ -147,14 +147,15 @@ def _operation(kind: Kind, before: JSONObject, after: JSONObject, *, overwrite: 
 
 def changed_object(obj: JSONObject, kind: Kind, change: Change, *, overwrite: bool) -> JSONObject:
     """A copy with the change made. Raises CLIError or AggregateError where a value would be overwritten."""
-    held: dict[str, str] = dict(metadata_of(obj).get(kind.field) or {})
+    found = metadata_of(obj).get(kind.field)
+    held: dict[str, str] = dict(found) if isinstance(found, dict) else {}
     if not overwrite:
         _refuse_overwrites(kind, held, change)
     held.update(change.new)
     for key in change.removed:
         held.pop(key, None)
     made = deep_copy(obj)
-    meta = made.setdefault("metadata", {})
+    meta = made["metadata"] = dict(metadata_of(made))
     if held:
         meta[kind.field] = held
     else:
