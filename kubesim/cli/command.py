@@ -37,7 +37,7 @@ class Context:
 
     def err(self, text: str) -> None:
         """Write a line to standard error."""
-        self.streams.stderr.write(text + "\n")
+        self.streams.complain(text + "\n")
 
     def usage_error(self, message: str) -> UsageError:
         """The error for a command used wrongly: `UsageErrorf`."""

@@ -163,7 +163,7 @@ def _kustomization(session: Session, folder: str) -> Iterator[Any]:
     from kubesim.cli.kustomize import build
 
     def warn(text: str) -> None:
-        session.streams.stderr.write(f"{text}\n")
+        session.streams.complain(f"{text}\n")
 
     yield from build(session.streams.path(folder), folder, schema=lambda: session.schema, warn=warn)
 

@@ -32,6 +32,7 @@ class Flag:
     """One flag. A `list` takes each value as it is given, a `slice` splits it at commas.
 
     `default` is the typed value that a command reads; `shown` is what help prints where that differs.
+    `deprecated` is what a user is told who still uses it; help does not show it then.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Flag:
     hidden: bool = False
     shown: str | None = None
     required: bool = False
+    deprecated: str = ""
 
     @property
     def zero(self) -> Any:
@@ -67,10 +69,15 @@ def boolean(
 
 @dataclass(slots=True)
 class Values:
-    """The flags of one command line, by name and of the type that the flag has."""
+    """The flags of one command line, by name and of the type that the flag has.
+
+    `said` are names and values as they stood there, in their order; `notices` is what to tell the user of them.
+    """
 
     given: dict[str, Any] = field(default_factory=dict)
     defaults: dict[str, Any] = field(default_factory=dict)
+    said: list[tuple[str, str]] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
 
     def changed(self, name: str) -> bool:
         """Whether the flag was given on the command line."""
@@ -186,6 +193,9 @@ class FlagSet:
             message = f"invalid argument {_go_quoted(text)} for {_go_quoted(named)} flag: {error}"
             raise FlagError(message) from None
         values.given[flag.name] = value
+        values.said.append((flag.name, text))
+        if flag.deprecated:
+            values.notices.append(f"Flag --{flag.name} has been deprecated, {flag.deprecated}")
 
 
 _TRUE = ("1", "t", "T", "TRUE", "true", "True")

@@ -132,6 +132,8 @@ def _guarded(words: list[str], streams: Streams, make_session: Callable[..., Ses
     except (CLIError, SilentExit, StatusError, AggregateError) as error:
         text = error_text(error)
         if text:
+            with contextlib.suppress(OSError):  # told when all is flushed
+                streams.stdout.flush()
             streams.stderr.write(text if text.endswith("\n") else text + "\n")
         return exit_code(error)
     except KeyboardInterrupt:
@@ -231,6 +233,8 @@ def _dispatch(words: list[str], streams: Streams, make_session: Callable[..., Se
 
 
 def _run(command: Command, context: Context) -> int:
+    for notice in context.flags.notices:
+        context.err(notice)
     try:
         code = (command.run(context) or 0) if command.run else 0
     except KeyboardInterrupt:

@@ -24,6 +24,7 @@ from kubesim.cli.command import Context
 from kubesim.cli.errors import AggregateError, CLIError
 from kubesim.cli.flags import Flag, boolean
 from kubesim.cli.options import DRY_RUN_FLAG, PRINT_FLAGS, WriteOptions, field_manager_flag, print_result
+from kubesim.cli.recording import RECORD_FLAG, record
 from kubesim.util.jsontypes import JSONObject, deep_copy
 
 
@@ -53,6 +54,7 @@ class Change:
 def pair_flags(kind: Kind) -> tuple[Flag, ...]:
     """The flags of both commands."""
     return (
+        RECORD_FLAG,
         boolean("all", "All objects of the types named, in the namespace."),
         boolean("list", f"Show the {kind.field} of the objects."),
         boolean("local", "Do not ask the server: work on files alone."),
@@ -108,19 +110,22 @@ def _apply(
 ) -> None:
     flags = context.flags
     before = info.object or {}
-    if flags.is_set("list"):
-        _list(context, kind, info, one=one)
-        return
     held = metadata_of(before).get(kind.field) or {}
-    local = options.dry_run == "client" or flags.is_set("local")
+    local = options.dry_run == "client" or flags.is_set("local") or flags.is_set("list")
     if kind is LABELS and not local:
         for key in change.removed:
             if key not in held:
                 context.out(f'label "{key}" not found.')
     after = changed_object(before, kind, change, overwrite=flags.is_set("overwrite"))
+    if flags.is_set("list"):
+        info.object = after
+        _list(context, kind, info, one=one)
+        return
     if flags.text("resource-version"):
         metadata_of(after)["resourceVersion"] = flags.text("resource-version")
         metadata_of(before).pop("resourceVersion", None)
+    if not local:
+        record(context, after)
     words = _operation(kind, before, after, overwrite=flags.is_set("overwrite"))
     if not local:
         patch: Any = create_merge_patch(before, after)

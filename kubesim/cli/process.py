@@ -39,7 +39,11 @@ def _unbroken(stream: TextIO | None) -> TextIO:
         if isinstance(stream.buffer, io.RawIOBase):
             # PYTHONUNBUFFERED: text written to a raw file is lost where the system takes only a part of it.
             whole = io.BufferedWriter(stream.buffer)
-            return io.TextIOWrapper(whole, encoding="utf-8", errors="backslashreplace", newline="\n")
+            # Errors are written at once, so that they stand before what a command prints at its end.
+            at_once = stream is sys.stderr
+            return io.TextIOWrapper(
+                whole, encoding="utf-8", errors="backslashreplace", newline="\n", line_buffering=at_once
+            )
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
         return stream
     return io.StringIO()

@@ -244,7 +244,7 @@ class Session:
     def klog(self, severity: str, place: str, text: str) -> None:
         """Write a line to standard error as klog does: severity `I`, `W` or `E`, the place as `file.go:line`."""
         stamp = self.now().strftime("%m%d %H:%M:%S.%f")
-        self.streams.stderr.write(f"{severity}{stamp} {os.getpid():7} {place}] {text}\n")
+        self.streams.complain(f"{severity}{stamp} {os.getpid():7} {place}] {text}\n")
 
     def touch(self) -> None:
         """Something happened to the cluster other than through the client: settle before the next read."""
@@ -260,7 +260,7 @@ class Session:
         self._transport.touch()
 
     def _warn(self, text: str) -> None:
-        self.streams.stderr.write(f"Warning: {text}\n")
+        self.streams.complain(f"Warning: {text}\n")
 
     def path(self, name: str) -> Path:
         """A file name as the user typed it."""

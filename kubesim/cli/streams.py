@@ -33,6 +33,11 @@ class Streams:
         """A file name as the user typed it, seen from the user's directory."""
         return self.cwd / Path(name).expanduser() if name.startswith("~/") else self.cwd / name
 
+    def complain(self, text: str) -> None:
+        """Write to standard error what comes after all that was written to standard output before."""
+        self.stdout.flush()
+        self.stderr.write(text)
+
     def read_stdin(self) -> bytes:
         """All of standard input; once only, as kubectl has it. Raises ValueError the second time."""
         if self._stdin_used:

@@ -26,6 +26,7 @@ from kubesim.cli.options import (
     print_result,
     validation_of,
 )
+from kubesim.cli.recording import RECORD_FLAG, record
 from kubesim.client.restmapper import Mapping, NoMatch
 from kubesim.util.jsontypes import JSONObject, decode, dig
 from kubesim.util.yamlfmt import dump
@@ -140,6 +141,7 @@ def _validate(context: Context, options: WriteOptions, *, server_side: bool) -> 
 
 
 def _apply_one(context: Context, info: Info, options: WriteOptions, *, server_side: bool) -> None:
+    record(context, info.object or {})
     if not info.name:
         generated = metadata_of(info.object or {}).get("generateName")
         if generated:
@@ -360,6 +362,7 @@ cat svc.yaml | kubesim apply -f -
 # What would happen
 kubesim apply -f svc.yaml --dry-run=server -o yaml""",
     flags=(
+        RECORD_FLAG,
         boolean("all", "With --prune: look at all objects."),
         Flag("field-manager", "Name of the manager that owns the fields written.", shown=f"'{CLIENT_SIDE}'"),
         boolean("force-conflicts", "Server-side apply takes over fields of other managers."),

@@ -18,6 +18,7 @@ from kubesim.cli.options import (
     print_result,
 )
 from kubesim.cli.raw import send_raw
+from kubesim.cli.recording import RECORD_FLAG, record
 
 
 def run(context: Context) -> int:
@@ -66,6 +67,7 @@ def create_one(context: Context, info: Info, options: WriteOptions) -> None:
     obj = info.object or {}
     if context.flags.is_set("save-config"):
         set_last_applied(obj)
+    record(context, obj)
     if options.dry_run != "client":
         body = unversioned(obj)
         try:
@@ -110,6 +112,7 @@ cat pod.yaml | kubesim create -f -
 # From flags
 kubesim create service clusterip web --tcp=80:8080""",
     flags=(
+        RECORD_FLAG,
         boolean("edit", "Edit the objects before they are created."),
         Flag("raw", "Path of a POST request to send as it is."),
         boolean("windows-line-endings", "With --edit: give the file the line ends of Windows."),

@@ -21,6 +21,7 @@ from kubesim.cli.errors import CLIError, SilentExit
 from kubesim.cli.flags import Flag, boolean
 from kubesim.cli.generated import SAVE_CONFIG_FLAG, set_last_applied
 from kubesim.cli.options import PRINT_FLAGS, VALIDATE_FLAG, WriteOptions, field_manager_flag, print_result
+from kubesim.cli.recording import RECORD_FLAG, record
 from kubesim.util.jsontypes import JSONObject, deep_copy
 from kubesim.util.yamlfmt import YAMLSyntaxError, dump, load_documents
 
@@ -172,6 +173,7 @@ class Session:
                 raise self._kept(CLIError(_namespace_text(namespace, info.namespace)), self.file)
             if self.context.flags.is_set("save-config"):
                 set_last_applied(obj)
+            record(self.context, obj)
             self._patch(info, obj, managed.get(uid_of(obj)))
 
     def _edited_objects(self, edited: str) -> list[JSONObject]:
@@ -313,6 +315,7 @@ KUBE_EDITOR=nano kubesim edit svc/web
 # The status
 kubesim edit pod web --subresource=status""",
     flags=(
+        RECORD_FLAG,
         Flag("output-patch", "Print the patch that was sent.", kind="bool", default=False),
         Flag("subresource", "The subresource to edit, such as status."),
         boolean("windows-line-endings", "Give the file the line ends of Windows."),

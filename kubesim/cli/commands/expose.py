@@ -17,6 +17,7 @@ from kubesim.cli.generated import (
     with_overrides,
 )
 from kubesim.cli.options import DRY_RUN_FLAG, PRINT_FLAGS, WriteOptions, field_manager_flag
+from kubesim.cli.recording import RECORD_FLAG, record
 from kubesim.util.jsontypes import JSONObject, dig
 
 EXPOSABLE = (
@@ -48,6 +49,7 @@ def run(context: Context) -> int:
             continue
         try:
             service = with_overrides(context, service_for(context, item))
+            record(context, service)
             create_generated(context, service, options, operation="exposed")
         except CLIError as error:
             errors.append(error)
@@ -192,6 +194,7 @@ kubesim expose pod my-pod --port=8000 --target-port=80 --name=web
 # A second Service, reachable on every node
 kubesim expose service web --name=web-outside --type=NodePort""",
     flags=(
+        RECORD_FLAG,
         Flag("cluster-ip", "Cluster IP of the Service; None makes it headless, nothing has one allocated."),
         Flag("external-ip", "A further address at which the Service answers."),
         Flag("labels", "Labels of the Service, key=value separated by commas.", "l"),

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from kubesim.apimachinery.meta import gvk_of
+from kubesim.apimachinery.patch.merge import create_merge_patch
 from kubesim.apimachinery.rest import JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from kubesim.cli.builder import Builder, Info, collected, filename_flags
 from kubesim.cli.command import Command, Context
 from kubesim.cli.errors import CLIError
 from kubesim.cli.flags import Flag, boolean
 from kubesim.cli.options import DRY_RUN_FLAG, PRINT_FLAGS, WriteOptions, field_manager_flag, print_result
-from kubesim.util.jsontypes import JSONObject, decode, encode
+from kubesim.cli.recording import RECORD_FLAG, is_recorded, record
+from kubesim.util.jsontypes import JSONObject, decode, deep_copy, encode
 from kubesim.util.yamlfmt import YAMLSyntaxError, load_documents
 
 TYPES = {"json": JSON_PATCH, "merge": MERGE_PATCH, "strategic": STRATEGIC_MERGE_PATCH}
@@ -38,17 +40,19 @@ def run(context: Context) -> int:
             errors.append(item)
             continue
         count += 1
+        query = {k: v for k, v in options.query.items() if k != "fieldValidation"}
         before = item.object
         if flags.is_set("local") or options.dry_run == "client":
             item.object = _patched(context, item, patch, kind)
         else:
-            query = {k: v for k, v in options.query.items() if k != "fieldValidation"}
             answer = context.session.client.request(
                 "PATCH", item.path, query=query, body=patch, content_type=TYPES[kind]
             ).body
             item.object = answer if isinstance(answer, dict) else {}
-        context.printer = None  # kubectl makes one for each object: no `---` stands between them
         words = "patched" if item.object != before else "patched (no change)"
+        if not flags.is_set("local") and options.dry_run != "client":
+            item.object = _recorded(context, item, item.object, query)
+        context.printer = None  # kubectl makes one for each object: no `---` stands between them
         print_result(context, item, words)
     failure = collected(errors)
     if failure:
@@ -56,6 +60,18 @@ def run(context: Context) -> int:
     if not count:
         raise CLIError("no objects passed to patch")
     return 0
+
+
+def _recorded(context: Context, info: Info, obj: JSONObject, query: dict[str, str]) -> JSONObject:
+    """The patched object, after a second patch if the command line is to be noted."""
+    if not is_recorded(context):
+        return obj
+    noted = deep_copy(obj)
+    record(context, noted)
+    answer = context.session.client.request(
+        "PATCH", info.path, query=query, body=create_merge_patch(obj, noted), content_type=MERGE_PATCH
+    ).body
+    return answer if isinstance(answer, dict) else noted
 
 
 def _validate(context: Context, options: WriteOptions) -> None:
@@ -131,6 +147,7 @@ kubesim patch service web --type=json -p '[{"op":"replace","path":"/spec/ports/0
 # Change the status by hand
 kubesim patch pod web --subresource=status --type=merge -p '{"status":{"message":"hello"}}'""",
     flags=(
+        RECORD_FLAG,
         boolean("local", "Work on the files alone, without a server."),
         Flag("patch", "The patch.", "p"),
         Flag("patch-file", "File with the patch."),

@@ -20,6 +20,7 @@ from kubesim.cli.options import (
     print_result,
 )
 from kubesim.cli.raw import send_raw
+from kubesim.cli.recording import RECORD_FLAG, record
 
 
 def run(context: Context) -> int:
@@ -87,6 +88,7 @@ def _replace(context: Context, info: Info, options: WriteOptions) -> None:
     obj = info.object or {}
     if context.flags.is_set("save-config"):
         set_last_applied(obj)
+    record(context, obj)
     if options.dry_run != "client":
         try:
             answer = context.session.client.request("PUT", info.path, query=options.query, body=obj).body
@@ -119,6 +121,7 @@ def _force(context: Context, options: WriteOptions) -> int:
         obj = info.object or {}
         if flags.is_set("save-config"):
             set_last_applied(obj)
+        record(context, obj)
         answer = context.session.client.request(
             "POST", info.collection_path, query=options.query, body=unversioned(obj)
         ).body
@@ -142,6 +145,7 @@ kubesim get svc web -o yaml | sed 's/port: 80$/port: 81/' | kubesim replace -f -
 # Delete and make anew
 kubesim replace --force -f pod.yaml""",
     flags=(
+        RECORD_FLAG,
         Flag("raw", "Path of a PUT request to send as it is."),
         Flag("subresource", "The subresource to replace, such as status."),
         DRY_RUN_FLAG,

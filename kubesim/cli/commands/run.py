@@ -24,6 +24,7 @@ from kubesim.cli.generated import (
 )
 from kubesim.cli.generators.common import check_output
 from kubesim.cli.options import DRY_RUN_FLAG, PRINT_FLAGS, WriteOptions, field_manager_flag, print_result
+from kubesim.cli.recording import RECORD_FLAG, record
 from kubesim.cli.structorder import in_struct_order
 from kubesim.util.jsontypes import JSONObject
 
@@ -46,11 +47,14 @@ def run(context: Context) -> int:
     _check(context, options)
     name = context.args[0]
     pod = with_overrides(context, pod_manifest(context, name))
+    record(context, pod)
     made = [_made(context, pod, options)]
     failures: list[StatusError] = []
     if context.flags.is_set("expose"):
         try:
-            service = _made(context, service_manifest(context, name), options)
+            body = service_manifest(context, name)
+            record(context, body)
+            service = _made(context, body, options)
             print_result(context, service, "created", options)
             if context.flags.text("output") == "yaml":
                 context.out("---")
@@ -195,6 +199,7 @@ kubesim run box --image=busybox --command -- sleep 1000
 # A shell in a Pod that goes when the shell ends
 kubesim run -it --rm box --image=busybox --restart=Never -- sh""",
     flags=(
+        RECORD_FLAG,
         Flag("annotations", "Annotations of the Pod, key=value.", kind="list"),
         boolean("attach", "Wait for the Pod, then attach to it; the default with --stdin."),
         boolean("command", "Use the further arguments as the container's command, not as its args."),

@@ -17,6 +17,7 @@ from kubesim.cli.errors import CLIError, raise_all
 from kubesim.cli.flags import Flag, boolean
 from kubesim.cli.options import DRY_RUN_FLAG, PRINT_FLAGS, WriteOptions, field_manager_flag, print_result
 from kubesim.cli.printers import printer_for
+from kubesim.cli.recording import RECORD_FLAG, record
 from kubesim.util.jsontypes import JSONObject, deep_copy, dig
 
 Change = Callable[[JSONObject], None]
@@ -33,10 +34,11 @@ _LOCAL_ONLY = (
 )
 
 
-def setting_flags(*more: Flag, selector: bool = True) -> tuple[Flag, ...]:
+def setting_flags(*more: Flag, selector: bool = True, recording: bool = True) -> tuple[Flag, ...]:
     """The flags of every subcommand, and its own."""
     return (
         *more,
+        *((RECORD_FLAG,) if recording else ()),
         boolean("all", "All objects of the types named, in the namespace."),
         boolean("local", "Work on the files alone, without a server."),
         DRY_RUN_FLAG,
@@ -139,6 +141,7 @@ def change_all(
         after = deep_copy(before)
         try:
             change(after)
+            record(context, after)
         except CLIError as error:
             name = f"{info.mapping.gvr.resource}/{info.name}"
             errors.append(CLIError(f"error: {name} {error}\n"))

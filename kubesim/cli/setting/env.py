@@ -241,6 +241,7 @@ COMMAND = Command(
         boolean("overwrite", "Change variables that are there.", default=True),
         Flag("prefix", "What is put in front of the names."),
         boolean("resolve", "With --list: show what references lead to."),
+        recording=False,
     ),
     run=run,
 )

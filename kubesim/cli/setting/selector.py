@@ -9,6 +9,7 @@ from kubesim.cli.command import Command, Context
 from kubesim.cli.errors import CLIError, raise_all
 from kubesim.cli.flags import Flag
 from kubesim.cli.options import WriteOptions, print_result
+from kubesim.cli.recording import record
 from kubesim.cli.setting.changing import print_typed, setting_flags, typed_items, write
 from kubesim.util.jsontypes import JSONObject, deep_copy
 
@@ -33,6 +34,7 @@ def run(context: Context) -> int:
         version = context.flags.text("resource-version")
         try:
             _select(item, after, labels, problem)
+            record(context, after)
             if version:
                 # So that the version is part of the patch, whatever the object's is.
                 metadata_of(before).pop("resourceVersion", None)

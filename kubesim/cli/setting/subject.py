@@ -77,6 +77,7 @@ COMMAND = Command(
         Flag("group", "Groups to add.", kind="list"),
         Flag("serviceaccount", "Service accounts to add, namespace:name.", kind="list"),
         Flag("user", "Users to add.", kind="list"),
+        recording=False,
     ),
     run=run,
 )
