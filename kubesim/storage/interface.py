@@ -17,7 +17,7 @@ has no such part), so that a prefix ending in `/` names a resource or a namespac
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -216,7 +216,19 @@ class Storage(Protocol):
         ...
 
     def wait(self, after: int, timeout: float) -> int:
-        """Block until a revision above `after` exists, at most `timeout` seconds; the newest revision."""
+        """Block until a revision above `after` exists, at most `timeout` seconds; the newest revision.
+
+        Not inside a transaction. Raises StorageError when the store is closed meanwhile.
+        """
+        ...
+
+    def subscribe(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """Have `callback()` called after each commit of this process; calling what is returned ends that.
+
+        It is called by the thread that has committed, outside all locks, so it must neither block nor raise:
+        it wakes somebody. It is also called when a thread in `wait` notices that another process has
+        written; without such a thread nobody looks. There may be calls to which no new revision belongs.
+        """
         ...
 
     def compact(self, revision: int) -> None:

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
-from threading import Condition, RLock
 from types import TracebackType
 
+from kubesim.storage.commits import Commits
 from kubesim.storage.interface import (
     AllocationTaken,
     Change,
@@ -28,6 +28,7 @@ from kubesim.storage.interface import (
     StorageError,
     Transaction,
 )
+from kubesim.util.fairlock import FairLock
 
 _LAST = "\U0010ffff"  # sorts after every character that a key has
 
@@ -143,8 +144,8 @@ class MemoryStorage:
     """A store that ends with the process. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._lock = RLock()
-        self._changed = Condition(self._lock)
+        self._lock = FairLock()
+        self._commits = Commits(self.revision, shared=False)
         self._state = _State()
         self._closed = False
         self._marks: list[int] = []
@@ -207,9 +208,12 @@ class MemoryStorage:
             return [_change(v) for v in (islice(found, limit) if limit else found)]
 
     def wait(self, after: int, timeout: float) -> int:
-        with self._reading() as state:
-            self._changed.wait_for(lambda: state.revision > after, max(timeout, 0))
-            return state.revision
+        if self._lock.mine:
+            raise StorageError("waiting inside a transaction keeps those out that are waited for")
+        return self._commits.wait(after, timeout)
+
+    def subscribe(self, callback: Callable[[], object]) -> Callable[[], None]:
+        return self._commits.subscribe(callback)
 
     def compact(self, revision: int) -> None:
         with self._reading() as state:
@@ -235,6 +239,7 @@ class MemoryStorage:
     def close(self) -> None:
         with self._lock:
             self._closed = True
+        self._commits.announce()  # those who wait find the store closed
 
     @contextmanager
     def _reading(self) -> Iterator[_State]:
@@ -259,13 +264,15 @@ class MemoryStorage:
             if failed:
                 while len(undo) > mark:
                     undo.pop()()
-            if not self._marks and self._transaction is not None:
+            ends = not self._marks
+            if ends and self._transaction is not None:
                 self._transaction.ended = True
                 self._transaction = None
                 undo.clear()
-                self._changed.notify_all()
         finally:
             self._lock.release()
+        if ends and not failed:
+            self._commits.announce()
 
 
 class _Block:

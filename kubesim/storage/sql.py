@@ -14,12 +14,13 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from threading import Condition, RLock, get_ident
+from threading import get_ident
 from types import TracebackType
 from typing import Any
 
 import orjson
 
+from kubesim.storage.commits import Commits
 from kubesim.storage.interface import (
     AllocationTaken,
     Change,
@@ -36,6 +37,7 @@ from kubesim.storage.interface import (
 from kubesim.storage.sql_sqlite import Connection, SQLite
 from kubesim.storage.sql_sqlite_statements import STATEMENTS
 from kubesim.storage.sql_statements import SCHEMA_VERSION, Statements
+from kubesim.util.fairlock import FairLock
 
 Rows = list[Row]  # the store's own method is called `list`
 Fetched = list[Any]
@@ -43,7 +45,6 @@ Fetched = list[Any]
 _EVERYTHING = 2**62  # a LIMIT that is none, in every dialect
 _LAST = "\U0010ffff"  # sorts after every character that a key has
 _NEXT = "\x01"  # what sorts right after a key begins with it: keys have no control characters
-_POLL_SECONDS = 0.025  # how soon a waiting reader notices what another process wrote
 _COMPACT_ROWS = 500  # rows looked at in one transaction, so that compaction holds nobody up
 
 
@@ -57,8 +58,8 @@ class SQLStorage:
 
     def __init__(self, url_or_path: str | os.PathLike[str], *, busy_seconds: float = 30) -> None:
         self._database, self._sql = _open(url_or_path, busy_seconds), STATEMENTS
-        self._lock = RLock()
-        self._changed = Condition()
+        self._lock = FairLock()
+        self._commits = Commits(self.revision, shared=True)
         self._owner: int | None = None
         self._depth = 0
         self._writer: Connection | None = None
@@ -152,14 +153,12 @@ class SQLStorage:
         return [_change(*f) for f in found]
 
     def wait(self, after: int, timeout: float) -> int:
-        remaining = timeout
-        while True:
-            with self._changed:
-                newest = self.revision()
-                if newest > after or remaining <= 0:
-                    return newest
-                self._changed.wait(min(_POLL_SECONDS, remaining))
-            remaining -= _POLL_SECONDS
+        if self._owner == get_ident():
+            raise StorageError("waiting inside a transaction keeps those out that are waited for")
+        return self._commits.wait(after, timeout)
+
+    def subscribe(self, callback: Callable[[], object]) -> Callable[[], None]:
+        return self._commits.subscribe(callback)
 
     def compact(self, revision: int) -> None:
         if self._owner == get_ident():
@@ -198,6 +197,7 @@ class SQLStorage:
             self._writer = None
             for connection in connections:
                 connection.close()
+        self._commits.announce()  # those who wait find the store closed
 
     # Transactions.
 
@@ -234,8 +234,7 @@ class SQLStorage:
         finally:
             self._lock.release()
         if not failed:
-            with self._changed:
-                self._changed.notify_all()
+            self._commits.announce()
 
     def _end(self, writer: Connection, *, failed: bool) -> None:
         self._transaction.ended = True
@@ -389,7 +388,7 @@ class SQLStorage:
             return
         self._inherited.extend((self._idle, self._writer))
         self._idle, self._writer = deque(), None
-        self._lock, self._changed = RLock(), Condition()
+        self._lock, self._commits = FairLock(), Commits(self.revision, shared=True)
         self._owner, self._depth = None, 0
         self._process = os.getpid()
 

@@ -147,6 +147,24 @@ def test_waiting_sees_what_another_process_writes(tmp_path):
     storage.close()
 
 
+def test_all_who_wait_see_what_another_process_writes_and_subscribers_are_told(tmp_path):
+    storage = SQLStorage(tmp_path / "cluster.db")
+    told, seen = threading.Event(), []
+    storage.subscribe(told.set)
+    threads = [threading.Thread(target=lambda: seen.append(storage.wait(0, 60))) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    brief = storage.wait(0, 0.03)  # whoever looks for the others may leave before them
+    other = worker("create", tmp_path / "cluster.db", "w", 1)
+    for thread in threads:
+        thread.join(30)
+    assert brief == 0
+    assert seen == [1] * 10
+    assert told.wait(30)
+    other.communicate()
+    storage.close()
+
+
 def test_a_fork_goes_on_with_its_own_connections(tmp_path):
     storage = SQLStorage(tmp_path / "cluster.db")
     fill(storage, 3)

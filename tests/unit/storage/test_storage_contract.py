@@ -476,6 +476,80 @@ def test_waiting_ends_with_its_time(storage):
     assert storage.wait(0, 30) == 1
 
 
+def test_waiting_ends_when_the_store_is_closed(storage):
+    failures: list[str] = []
+
+    def watch() -> None:
+        try:
+            storage.wait(0, 30)
+        except StorageError as error:
+            failures.append(str(error))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    storage.close()
+    watcher.join(20)
+    assert ["has been closed" in text for text in failures] == [True]
+
+
+def test_waiting_is_refused_inside_a_transaction(storage):
+    with storage.transaction(), pytest.raises(StorageError, match="waiting inside a transaction"):
+        storage.wait(0, 30)
+
+
+def test_subscribers_are_told_of_each_commit_after_it(storage):
+    told: list[tuple[str, int]] = []
+    first = storage.subscribe(lambda: told.append(("first", storage.revision())))
+    second = storage.subscribe(lambda: told.append(("second", storage.revision())))
+    with storage.transaction() as tx:
+        tx.create("/a", b"1")
+        with storage.transaction():
+            tx.create("/b", b"2")
+        assert told == []
+    assert told == [("first", 2), ("second", 2)]
+    with pytest.raises(KeyExists), storage.transaction() as tx:
+        tx.create("/a", b"3")
+    assert len(told) == 2
+    first()
+    create(storage, "/d")
+    assert told[2:] == [("second", 3)]
+    second()
+    second()
+    create(storage, "/e")
+    assert len(told) == 3
+
+
+def test_a_subscriber_may_read_and_write(storage):
+    def once() -> None:
+        end()
+        create(storage, "/told")
+
+    end = storage.subscribe(once)
+    create(storage, "/a")
+    assert keys(storage.list("/")) == ["/a", "/told"]
+
+
+def test_a_writer_in_a_hurry_lets_others_have_their_turn(storage):
+    """One thread writes as fast as it can; another gets its few writes in between, not afterwards."""
+    stop = threading.Event()
+    written: list[int] = []
+
+    def work(n: int) -> None:
+        if n:
+            for step in range(10):
+                create(storage, f"/patient/{step}")
+            stop.set()
+            return
+        for step in range(20_000):
+            create(storage, f"/hasty/{step}")
+            written.append(step)
+            if stop.is_set():
+                return
+
+    in_threads(2, work)
+    assert len(written) < 2000
+
+
 def in_threads(count: int, work: Callable[[int], None]) -> None:
     failures: list[BaseException] = []
 
