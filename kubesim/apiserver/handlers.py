@@ -14,7 +14,7 @@ from kubesim.apimachinery.fields import selector_from_fields
 from kubesim.apimachinery.rest import Request, Response, UserInfo
 from kubesim.apimachinery.scheme import Resource
 from kubesim.apiserver.negotiation import PLAIN, BodySyntaxError, Wanted, negotiate, patch_type, read_body
-from kubesim.apiserver.output import respond, transform_events
+from kubesim.apiserver.output import EventStream, respond
 from kubesim.apiserver.parameters import delete_options, list_options, write_options
 from kubesim.apiserver.requestinfo import RequestInfo, first
 from kubesim.registry.decoding import Body
@@ -132,7 +132,7 @@ class ResourceHandlers:
         store.check_field_selector(options.field_selector)
         if info.name:  # the deprecated /watch/ paths
             options = replace(options, field_selector=selector_from_fields({"metadata.name": info.name}))
-        events = transform_events(
+        events = EventStream(
             store.watch(_namespace(call, store), options),
             wanted,
             resource=resource,

@@ -5,9 +5,9 @@ Source: k8s.io/apiserver pkg/endpoints/handlers/response.go.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from kubesim.apimachinery import errors
 from kubesim.apimachinery.rest import Response
@@ -15,6 +15,9 @@ from kubesim.apimachinery.scheme import Resource
 from kubesim.apimachinery.watch import WatchEvent
 from kubesim.apiserver.negotiation import Wanted
 from kubesim.util.jsontypes import JSONObject
+
+if TYPE_CHECKING:
+    from kubesim.registry.watching import Watch
 
 META = "meta.k8s.io"
 _INCLUDE = ("None", "Metadata", "Object")
@@ -82,28 +85,51 @@ def _partial(obj: JSONObject, wanted: Wanted, *, is_list: bool) -> JSONObject:
     }
 
 
-def transform_events(
-    events: Iterator[WatchEvent], wanted: Wanted, *, resource: Resource, now: Any, include: str = ""
-) -> Iterator[WatchEvent]:
-    """A watch in the form that the client wants. A Table names its columns once."""
-    if not wanted.kind or wanted.kind == "PartialObjectMetadataList":
-        return events
-    return _transformed(events, wanted, resource, now, include)
+class EventStream(Iterator[WatchEvent]):
+    """A watch in the form that the client wants. A Table names its columns once, in its first event.
 
+    Whoever reads it waits for events; the API server's hub, which must not wait, takes `watch` and `shape` instead.
+    """
 
-def _transformed(
-    events: Iterator[WatchEvent], wanted: Wanted, resource: Resource, now: Any, include: str
-) -> Iterator[WatchEvent]:
-    first = True
-    for event in events:
-        if event.type == "ERROR" or (event.type == "BOOKMARK" and wanted.kind != "Table"):
-            yield event
-            continue
-        made = transform(event.object, wanted, resource=resource, now=now(), include=include)
+    def __init__(
+        self,
+        watch: Watch,
+        wanted: Wanted,
+        *,
+        resource: Resource,
+        now: Callable[[], datetime],
+        include: str = "",
+    ) -> None:
+        self.watch = watch
+        self.wanted = wanted
+        self.include = include
+        self._resource = resource
+        self._now = now
+        self._events: Iterator[WatchEvent] | None = None
+        self._is_first = True
+
+    def __next__(self) -> WatchEvent:
+        if self._events is None:
+            self._events = self.watch.events()
+        event = next(self._events)
+        made = self.shape(event, is_first=self._is_first)
+        self._is_first = False
+        return made
+
+    @property
+    def shapes(self) -> bool:
+        """Whether events look other than the objects themselves."""
+        return bool(self.wanted.kind) and self.wanted.kind != "PartialObjectMetadataList"
+
+    def shape(self, event: WatchEvent, *, is_first: bool) -> WatchEvent:
+        """An event as the client wants it."""
+        wanted = self.wanted
+        if not self.shapes or event.type == "ERROR" or (event.type == "BOOKMARK" and wanted.kind != "Table"):
+            return event
+        made = transform(event.object, wanted, resource=self._resource, now=self._now(), include=self.include)
         if wanted.kind == "Table":
-            if not first:
+            if not is_first:
                 made["columnDefinitions"] = []
             if event.type == "BOOKMARK":
                 made["rows"] = []
-            first = False
-        yield WatchEvent(event.type, made, event.old)
+        return WatchEvent(event.type, made, event.old)

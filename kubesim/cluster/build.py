@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -151,6 +152,13 @@ class Cluster:
             return False
         due = state.earliest()
         return due is None or due > self.clock.now()
+
+    def time_to_next_timer(self) -> float:
+        """Seconds until the first timer is due: infinite where there is none, or where the clock stands still."""
+        if isinstance(self._base_clock, FrozenClock):
+            return inf
+        due = WorkState(self.state).earliest()
+        return max(0.0, (due - self._base_clock.now()).total_seconds()) if due else inf
 
     def settle(self, *, only: Collection[str] | None = None, step: bool = False) -> SettleReport:
         """Run the controllers until nothing is left to do now; `only` some of them, or `step` until one did

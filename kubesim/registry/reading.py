@@ -6,13 +6,12 @@ left is compared object by object.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from kubesim.apimachinery import errors
 from kubesim.apimachinery.fields import FieldSelector
 from kubesim.apimachinery.gvk import GroupVersionResource
 from kubesim.apimachinery.scheme import Resource
-from kubesim.apimachinery.watch import WatchEvent
 from kubesim.registry.conversion import Conversion, conversion_of
 from kubesim.registry.keys import prefix_of
 from kubesim.registry.listing import (
@@ -260,8 +259,6 @@ class Reading:
 
         return match
 
-    def watch(self, namespace: str, options: ListOptions) -> Iterator[WatchEvent]:
-        """Events from a revision on, or from what is there now. Ends after the timeout; closing it ends it
-        too.
-        """
-        return Watch(self, self._narrowed(namespace, options), options).events()
+    def watch(self, namespace: str, options: ListOptions) -> Watch:
+        """A watch from a revision on, or from what is there now."""
+        return Watch(self, self._narrowed(namespace, options), options)

@@ -32,53 +32,61 @@ _CHUNK: Final = 500
 
 
 class Watch:
-    """One watch."""
+    """One watch: what it begins with, and what it makes of each change after `revision`.
+
+    In process somebody reads `events` and waits in it; over HTTP the API server's hub reads the log once for all
+    its watches and asks `judge`.
+    """
 
     def __init__(self, reading: Reading, namespace: str, options: ListOptions) -> None:
-        self._reading = reading
-        self._namespace = namespace
-        self._options = options
-        self._prefix = prefix_of(reading.gvr, namespace)
-        self._match = reading.matcher(options)
-        timeout = options.timeout_seconds
-        self._left = MIN_TIMEOUT if timeout is None else timeout
+        self.reading = reading
+        self.options = options
+        self.prefix = prefix_of(reading.gvr, namespace)
+        self.timeout = MIN_TIMEOUT if options.timeout_seconds is None else options.timeout_seconds
         # Read at once, so that a bad one is refused before the watch has begun.
-        self._revision = parse_resource_version(options.resource_version)
+        self.revision = parse_resource_version(options.resource_version)
+        self._namespace = namespace
+        self._match = reading.matcher(options)
+        self._left = self.timeout
         self._since_bookmark = 0.0
-        self._last_is_due = self._left > BOOKMARK_BEFORE_END
+        self._last_is_due = self.timeout > BOOKMARK_BEFORE_END
+
+    def begin(self) -> tuple[list[WatchEvent], bool]:
+        """The events to begin with, and whether the watch goes on; `revision` is then where."""
+        options = self.options
+        current = self.reading.storage.revision()
+        if options.send_initial_events and self.revision > current:
+            return [self.error(too_large(self.revision, current).status)], False
+        events: list[WatchEvent] = []
+        if options.send_initial_events or (options.send_initial_events is None and not self.revision):
+            objects, current, _, _ = self.reading.select(
+                self._namespace, replace(options, resource_version="", resource_version_match="")
+            )
+            events = [WatchEvent("ADDED", obj) for obj in objects]
+            if options.send_initial_events and options.bookmarks:
+                events.append(self.bookmark(current, initial=True))
+            self.revision = current
+        elif not self.revision:
+            self.revision = current
+        return events, True
 
     def events(self) -> Iterator[WatchEvent]:
         """Everything, until the time is up."""
-        options = self._options
-        revision = self._revision
-        current = self._reading.storage.revision()
-        if options.send_initial_events and revision > current:
-            yield self._error(too_large(revision, current).status)
-            return
-        if options.send_initial_events or (options.send_initial_events is None and not revision):
-            objects, current, _, _ = self._reading.select(
-                self._namespace, replace(options, resource_version="", resource_version_match="")
-            )
-            for obj in objects:
-                yield WatchEvent("ADDED", obj)
-            if options.send_initial_events and options.bookmarks:
-                yield self._bookmark(current, initial=True)
-            revision = current
-        elif not revision:
-            revision = current
-        yield from self._changes(revision)
+        events, goes_on = self.begin()
+        yield from events
+        if goes_on:
+            yield from self._changes(self.revision)
 
     def _changes(self, revision: int) -> Iterator[WatchEvent]:
-        storage, clock = self._reading.storage, self._reading.clock
+        storage, clock = self.reading.storage, self.reading.clock
         while True:
             try:
-                changes = storage.changes(self._prefix, revision, limit=_CHUNK)
+                changes = storage.changes(self.prefix, revision, limit=_CHUNK)
             except Compacted as error:
-                detail = f"too old resource version: {revision} ({error.oldest})"
-                yield self._error(errors.expired(detail).status)
+                yield self.too_old(revision, error.oldest)
                 return
             for change in changes:
-                event = self._event(change)
+                event = self.judge(change, *self.decoded(change))
                 if event is not None:
                     yield event
             if changes:
@@ -87,48 +95,61 @@ class Watch:
                     continue
             else:
                 revision = max(revision, storage.revision()) if self._quiet(revision) else revision
-            if self._bookmark_is_due():
-                yield self._bookmark(revision)
-            if self._left <= 0:
+            if self.bookmark_is_due():
+                yield self.bookmark(revision)
+            if self.is_over():
                 return
             before = clock.monotonic()
             pause = min(self._left, LONGEST_WAIT)
             newest = storage.wait(revision, pause)
             # A clock that stands still must not make a watch eternal: a wait in vain has taken its time.
-            spent = clock.monotonic() - before if newest > revision else pause
-            self._left -= spent
-            self._since_bookmark += spent
+            self.spend(clock.monotonic() - before if newest > revision else pause)
 
     def _quiet(self, revision: int) -> bool:
         """Whether nothing of this resource has happened between a revision and the newest one."""
-        newest = self._reading.storage.revision()
-        return newest > revision and not self._reading.storage.changes(self._prefix, revision, limit=1)
+        newest = self.reading.storage.revision()
+        return newest > revision and not self.reading.storage.changes(self.prefix, revision, limit=1)
 
-    def _event(self, change: Change) -> WatchEvent | None:
-        reading = self._reading
+    def decoded(self, change: Change) -> tuple[JSONObject | None, JSONObject | None]:
+        """The object before a change and after it, as this watch's resource shows it."""
+        reading = self.reading
         old = reading.load_value(change.old, change.old_revision) if change.old is not None else None
         new = reading.load_value(change.value, change.revision) if change.value is not None else None
+        return old, new
+
+    def judge(self, change: Change, old: JSONObject | None, new: JSONObject | None) -> WatchEvent | None:
+        """What a change, decoded, is to this watch; None where it does not concern it."""
         was = old is not None and (self._match is None or self._match(old))
         is_now = new is not None and (self._match is None or self._match(new))
         if new is not None and is_now:
             return WatchEvent("MODIFIED" if was else "ADDED", new, old)
         if old is not None and was:
-            gone = reading.load_value(change.old or b"{}", change.revision)
+            gone = self.reading.load_value(change.old or b"{}", change.revision)
             return WatchEvent("DELETED", gone, old)
         return None
 
-    def _bookmark_is_due(self) -> bool:
+    def spend(self, seconds: float) -> None:
+        """So much of the watch's time has passed."""
+        self._left -= seconds
+        self._since_bookmark += seconds
+
+    def is_over(self) -> bool:
+        """Whether its time is up."""
+        return self._left <= 0
+
+    def bookmark_is_due(self) -> bool:
         """Once a minute, and shortly before the end: newTimeBucketWatchers in the watch cache."""
-        if not self._options.bookmarks:
+        if not self.options.bookmarks:
             return False
         if self._last_is_due and self._left <= BOOKMARK_BEFORE_END:
             self._last_is_due = False
             return True
         return self._since_bookmark >= BOOKMARK_INTERVAL
 
-    def _bookmark(self, revision: int, *, initial: bool = False) -> WatchEvent:
+    def bookmark(self, revision: int, *, initial: bool = False) -> WatchEvent:
+        """An event that says only how far the watch has come."""
         self._since_bookmark = 0.0
-        resource = self._reading.resource
+        resource = self.reading.resource
         metadata: JSONObject = {"resourceVersion": str(revision), "creationTimestamp": None}
         if initial:
             blueprint = encode(
@@ -147,5 +168,10 @@ class Watch:
             "BOOKMARK", {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
         )
 
-    def _error(self, status: JSONObject) -> WatchEvent:
+    def too_old(self, revision: int, oldest: int) -> WatchEvent:
+        """The end of a watch that compaction has overtaken: 410."""
+        return self.error(errors.expired(f"too old resource version: {revision} ({oldest})").status)
+
+    def error(self, status: JSONObject) -> WatchEvent:
+        """The end of a watch that cannot go on."""
         return WatchEvent("ERROR", status)

@@ -1,0 +1,160 @@
+"""A cluster that is being served: its controllers run in the background, listeners answer requests.
+
+The controllers give way: while requests come in they wait a little, and under a load that does not end they get a small
+part of the time, so that a client that writes a thousand objects is not slowed down by what becomes of the first.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from kubesim.util.clock import SystemClock
+
+if TYPE_CHECKING:
+    from kubesim.apiserver.http.app import Authenticator
+    from kubesim.apiserver.http.serving import HTTPServer
+    from kubesim.cluster.build import Cluster
+
+LOOPBACK: Final = "127.0.0.1"
+QUIET_SECONDS: Final = 0.003
+"""So long without a request, and the controllers begin."""
+PATIENCE_SECONDS: Final = 0.25
+"""So long they wait for that at most."""
+LONGEST_WAIT: Final = 1.0
+_NAP: Final = 0.002
+
+logger = logging.getLogger("kubesim.controlplane")
+
+
+class ControlPlane:
+    """Runs one cluster until `stop`. `settle` and the cluster's own methods may be called by any thread meanwhile."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self._time = SystemClock()
+        self._last_request = 0.0
+        self._settling = 0
+        self._paused = False
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._http: HTTPServer | None = None
+        self.urls: list[str] = []
+
+    def start(self) -> None:
+        """Begin to run the controllers."""
+        self._thread = threading.Thread(target=self._run, name="kubesim-controllers", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End listeners, then controllers. The cluster stays open: who opened it closes it."""
+        if self._http is not None:
+            self._http.stop()
+            self._http = None
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    # Listeners.
+
+    def serve(
+        self,
+        host: str = LOOPBACK,
+        port: int = 0,
+        *,
+        authenticator: Authenticator,
+        context: ssl.SSLContext | None,
+    ) -> str:
+        """Answer requests at an address; its URL. Raises OSError."""
+        chosen = self._server(authenticator).listen(host, port, context)
+        shown = f"[{host}]" if ":" in host else host
+        url = f"{'https' if context else 'http'}://{shown}:{chosen}"
+        self.urls.append(url)
+        return url
+
+    def serve_unix(self, path: Path, *, authenticator: Authenticator) -> None:
+        """Answer the owner's requests on a socket file. Raises OSError."""
+        self._server(authenticator).listen_unix(path)
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return self._http.connections if self._http is not None else 0
+
+    def _server(self, authenticator: Authenticator) -> HTTPServer:
+        if self._http is None:
+            from kubesim.apiserver.http.app import Application
+            from kubesim.apiserver.http.serving import HTTPServer
+
+            cluster = self.cluster
+            app = Application(
+                cluster.server, cluster.storage, authenticator=authenticator, control=self, clock=self._time
+            )
+            server = HTTPServer(app)
+            server.on_stop.append(app.close)
+            server.start()
+            server.call(app.hub.start())
+            self._http = server
+        return self._http
+
+    # What the application asks.
+
+    def touch(self) -> None:
+        """A request has come."""
+        self._last_request = self._time.monotonic()
+
+    def is_busy(self) -> bool:
+        """Whether controllers are at work: a write may have to wait for theirs."""
+        return self._settling > 0
+
+    def settle(self) -> None:
+        """Let the controllers catch up, unless that is done by hand."""
+        if not self._paused and not self.cluster.is_settled():
+            self._settle()
+
+    # Controllers.
+
+    def pause(self, *, paused: bool = True) -> None:
+        """Leave the controllers alone until they are let go on: `KUBESIM_RECONCILE=manual`."""
+        self._paused = paused
+
+    def _settle(self) -> None:
+        self._settling += 1
+        try:
+            self.cluster.settle()
+        finally:
+            self._settling -= 1
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stop.is_set():
+            try:
+                self._turn()
+                failures = 0
+            except Exception:
+                # A mistake in one controller must not end the others for good.
+                failures += 1
+                logger.exception("the controllers failed")
+                self._stop.wait(min(0.1 * 2**failures, 30.0))
+
+    def _turn(self) -> None:
+        cluster = self.cluster
+        revision = cluster.storage.revision()
+        if self._paused or cluster.is_settled():
+            cluster.storage.wait(revision, min(LONGEST_WAIT, cluster.time_to_next_timer()))
+            return
+        self._give_way()
+        self._settle()
+
+    def _give_way(self) -> None:
+        """Wait until no request has come for a moment."""
+        until = self._time.monotonic() + PATIENCE_SECONDS
+        while not self._stop.is_set():
+            now = self._time.monotonic()
+            if now >= until or now - self._last_request >= QUIET_SECONDS:
+                return
+            self._time.sleep(_NAP)
