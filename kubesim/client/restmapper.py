@@ -79,7 +79,7 @@ class RESTMapper:
         word, _, rest = argument.partition(".")
         version, _, group = rest.partition(".")
         lowered = word.lower()
-        if version and group:
+        if argument.count(".") >= 2 and version:
             found = self._first(lowered, group=group, version=version)
             if found:
                 return found

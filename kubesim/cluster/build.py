@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -67,6 +67,13 @@ class Parts:
 
 
 RuntimeFactory = Callable[[Parts], "ContainerRuntime"]
+Kinds = Callable[[str], tuple[Scheme, Schema]]
+"""The resources and the types of a Kubernetes version."""
+
+
+def load_kinds(version: str, *, cache_dir: Path | None = None) -> tuple[Scheme, Schema]:
+    """The kinds of a version, new ones. Nothing writes to them: clusters may share them."""
+    return build_scheme(version), load_schema(version, cache_dir)
 
 
 class Cluster:
@@ -273,18 +280,21 @@ def build(
     authorizer: Authorizer | None = None,
     lock: Callable[[], AbstractContextManager[object]] = nullcontext,
     runtime: RuntimeFactory | None = None,
+    kinds: Kinds | None = None,
 ) -> Cluster:
     """Put a cluster together on a store; in an empty store it is made, in another one `config` is what the
     store says.
 
     `clock` and `identities` stand in for those that the configuration asks for. `cache_dir` keeps compiled
-    schemas. `lock` keeps other processes from settling at the same time. Raises ConfigError, StorageError.
+    schemas. `lock` keeps other processes from settling at the same time. `kinds` gives the kinds of a version
+    where several clusters share them. Raises ConfigError, StorageError.
     """
     kept = storage.get_note(NOTE)
     if kept is not None:
         config = decode_config(kept)
     else:
         config.validate()
+    scheme, schema = (kinds or partial(load_kinds, cache_dir=cache_dir))(config.kubernetes_version)
     base = clock or (FrozenClock(config.frozen_at) if config.frozen_at else SystemClock())
     cluster = _assemble(
         config,
@@ -292,7 +302,8 @@ def build(
         clock=SettleClock(base),
         base_clock=base,
         identities=identities or _identities(config, storage),
-        cache_dir=cache_dir,
+        scheme=scheme,
+        schema=schema,
         authorizer=authorizer,
         lock=lock,
         runtime=runtime,
@@ -315,13 +326,12 @@ def _assemble(
     clock: SettleClock,
     base_clock: Clock,
     identities: Identities,
-    cache_dir: Path | None,
+    scheme: Scheme,
+    schema: Schema,
     authorizer: Authorizer | None,
     lock: Callable[[], AbstractContextManager[object]],
     runtime: RuntimeFactory | None,
 ) -> Cluster:
-    scheme = build_scheme(config.kubernetes_version)
-    schema = load_schema(config.kubernetes_version, cache_dir)
     allocator = ServiceAllocator(
         service_cidrs=config.service_cidrs, node_port_range=config.node_port_range, identities=identities
     )

@@ -36,6 +36,16 @@ def test_script_for_ci_runs(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_tests_in_python_pass(tmp_path: Path) -> None:
+    (program,) = re.findall(r"^```python\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+    (tmp_path / "test_shop.py").write_text(program)
+    (tmp_path / "manifests").symlink_to(PROJECT / "manifests")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_shop.py"]
+    env = _on_path() | {"HOME": str(tmp_path), "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.splitlines()[-1][:8]) == (0, "3 passed"), done.stdout
+
+
 def test_commands_against_trouble_can_be_typed_as_they_stand(tmp_path: Path) -> None:
     page = (PROJECT / "docs" / "troubleshooting.md").read_text()
     commands = re.findall(r"^```\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)

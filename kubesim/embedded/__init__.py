@@ -1,0 +1,1 @@
+"""Clusters for Python programs and their tests: what `from kubesim import Cluster` gives."""
