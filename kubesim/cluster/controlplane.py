@@ -143,8 +143,11 @@ class ControlPlane:
 
     def _turn(self) -> None:
         cluster = self.cluster
+        if self._paused:
+            self._stop.wait(_NAP * 10)
+            return
         revision = cluster.storage.revision()
-        if self._paused or cluster.is_settled():
+        if cluster.is_settled():
             cluster.storage.wait(revision, min(LONGEST_WAIT, cluster.time_to_next_timer()))
             return
         self._give_way()

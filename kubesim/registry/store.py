@@ -46,6 +46,8 @@ MAX_NAME_ATTEMPTS: Final = 8
 MAX_OBJECT: Final = 3 * 1024 * 1024
 """As much as a request may hold; what comes in process is measured here."""
 
+_BEFORE_REVISION: Final = ("name", "generateName", "namespace", "selfLink", "uid")
+
 # Kinds whose deletion answers with the object: ReturnDeletedObject in pkg/registry. The others answer with a
 # Status.
 RETURNS_DELETED: Final = frozenset(
@@ -185,7 +187,10 @@ class Store(Reading):
             revision = tx.create(key, value, indexes)
         except KeyExists:
             raise self._already_exists(tx.get(key), obj["metadata"]) from None
-        return made if options.dry_run else self._stamped(made, revision)
+        if options.dry_run:
+            del made["metadata"]["resourceVersion"]
+            return made
+        return self._stamped(made, revision)
 
     def _stamped(self, made: JSONObject, revision: int) -> JSONObject:
         """A stored object as the client sees it."""
@@ -511,6 +516,7 @@ class Store(Reading):
         stored = self._stored_as
         obj["metadata"].pop("resourceVersion", None)
         made = self.schema.encode(stored.gvk, obj)
+        made["metadata"] = _with_room(made["metadata"])
         try:
             value = encode(made)
         except TypeError:  # deeper than any encoder goes
@@ -518,6 +524,14 @@ class Store(Reading):
         if len(value) > MAX_OBJECT:
             raise errors.request_entity_too_large(f"Request entity too large: limit is {MAX_OBJECT}")
         return made, value, indexes_of(stored, made)
+
+
+def _with_room(metadata: JSONObject) -> JSONObject:
+    """Metadata with a place for the revision, which comes in when it is read, where Go's struct has it."""
+    placed: JSONObject = {name: metadata.pop(name) for name in _BEFORE_REVISION if name in metadata}
+    placed["resourceVersion"] = ""
+    placed.update(metadata)
+    return placed
 
 
 def _no_warnings(new: JSONObject, old: JSONObject | None) -> list[str]:

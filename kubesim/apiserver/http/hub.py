@@ -2,13 +2,12 @@
 wants the same.
 
 A watch has a queue with a bound: a client that does not read is let go of, and costs the others nothing. Everything
-here happens on the event loop's thread, but for one thread that waits for the store.
+here happens on the event loop's thread; the store says when there is something new.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
@@ -109,8 +108,8 @@ class Hub:
         self._count = 0
         self._at = 0
         self._woken = False
-        self._closed = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._unsubscribe: Callable[[], None] = lambda: None
 
     def __len__(self) -> int:
         return self._count
@@ -118,13 +117,13 @@ class Hub:
     async def start(self) -> None:
         """Begin to follow the store."""
         self._loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._follow, name="kubesim-watch", daemon=True)
-        self._thread.start()
+        self._unsubscribe = self._storage.subscribe(self._committed)
         self._loop.call_later(TICK, self._tick)
 
     async def close(self) -> None:
         """End all watches."""
-        self._closed.set()
+        self._closed = True
+        self._unsubscribe()
         for watcher in self._all():
             watcher.end()
 
@@ -140,7 +139,7 @@ class Hub:
         watcher = Watcher(stream, send, abort)
         watch = stream.watch
         if not self._count:
-            self._at = self._storage.revision()
+            self._at = self._storage.revision()  # nobody has followed since the last watch ended
         if watch.revision and not watch.options.send_initial_events:
             events, goes_on = watch.begin()
         else:
@@ -148,12 +147,13 @@ class Hub:
         for event in events:
             watcher.push(event)
         watcher.at = watch.revision
-        goes_on = goes_on and not self._closed.is_set() and self._catch_up(watcher)
+        goes_on = goes_on and not self._closed and self._catch_up(watcher)
         if not goes_on:
             watcher.end()
         else:
             self._watchers.setdefault(_root(watch.prefix), set()).add(watcher)
             self._count += 1
+            self._committed()  # what came while nobody, or not yet this one, was there
         try:
             while (await receive())["type"] != "http.disconnect":
                 pass
@@ -174,19 +174,15 @@ class Hub:
 
     # What has happened.
 
-    def _follow(self) -> None:
-        """The thread that waits for the store, and wakes the loop."""
-        seen = self._storage.revision()
-        while not self._closed.is_set():
-            newest = self._storage.wait(seen, TICK)
-            if newest > seen:
-                seen = newest
-                if not self._woken:
-                    self._woken = True
-                    try:
-                        self._loop.call_soon_threadsafe(self._pump)
-                    except RuntimeError:  # the loop has been closed
-                        return
+    def _committed(self) -> None:
+        """Somebody has written, in whatever thread: have a look soon, once for all that comes until then."""
+        if self._woken or not self._count:
+            return
+        self._woken = True
+        try:
+            self._loop.call_soon_threadsafe(self._pump)
+        except RuntimeError:  # the loop has been closed
+            self._closed = True
 
     def _pump(self) -> None:
         """Give every watcher what is new."""
@@ -228,7 +224,7 @@ class Hub:
 
     def _tick(self) -> None:
         """Once a second: bookmarks, and watches whose time is up."""
-        if self._closed.is_set():
+        if self._closed:
             return
         for watcher in self._all():
             watch = watcher.watch
