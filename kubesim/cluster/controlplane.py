@@ -31,9 +31,13 @@ logger = logging.getLogger("kubesim.controlplane")
 
 
 class ControlPlane:
-    """Runs one cluster until `stop`. `settle` and the cluster's own methods may be called by any thread meanwhile."""
+    """Runs one cluster until `stop`. `settle` and the cluster's own methods may be called by any thread meanwhile.
 
-    def __init__(self, cluster: Cluster) -> None:
+    `patience` is how many seconds a client may take to send a request.
+    """
+
+    def __init__(self, cluster: Cluster, *, patience: float | None = None) -> None:
+        self._patience = patience
         self.cluster = cluster
         self._time = SystemClock()
         self._last_request = 0.0
@@ -94,7 +98,8 @@ class ControlPlane:
             app = Application(
                 cluster.server, cluster.storage, authenticator=authenticator, control=self, clock=self._time
             )
-            server = HTTPServer(app)
+            options = {} if self._patience is None else {"patience": self._patience}
+            server = HTTPServer(app, **options)
             server.on_stop.append(app.close)
             server.start()
             server.call(app.hub.start())

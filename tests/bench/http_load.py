@@ -93,7 +93,11 @@ def main() -> None:
         for connection in used:
             statuses[_response(connection)] += 1
     seconds = time.perf_counter() - start
-    print(json.dumps({"seconds": seconds, "rate": len(requests) / seconds, "statuses": sorted(statuses.items())}))
+    print(
+        json.dumps(
+            {"seconds": seconds, "rate": len(requests) / seconds, "statuses": sorted(statuses.items())}
+        )
+    )
 
 
 if __name__ == "__main__":

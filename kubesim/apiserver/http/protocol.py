@@ -1,7 +1,7 @@
 """uvicorn's HTTP/1.1 protocol with what an API server adds: who is at the other end, and patience that ends.
 
-A client may take HEAD_SECONDS to send a request; a head may have MAX_HEAD bytes (Go's DefaultMaxHeaderBytes). Whoever
-opens connections and says nothing is let go of.
+A client may take `patience` seconds to send a request; a head may have MAX_HEAD bytes (Go's DefaultMaxHeaderBytes).
+Whoever opens connections and says nothing is let go of.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-HEAD_SECONDS: Final = 60.0
+PATIENCE_SECONDS: Final = 60.0
 MAX_HEAD: Final = 1024 * 1024
 _CLOSE: Final = b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\n\r\n"
 BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\n" + _CLOSE + b"400 Bad Request"
@@ -26,6 +26,7 @@ class APIProtocol(HttpToolsProtocol):
     socket: the owner), and the `connection` itself.
     """
 
+    patience: float = PATIENCE_SECONDS
     _patience: asyncio.TimerHandle | None = None
     _head = 0
     _in_head = True
@@ -84,7 +85,7 @@ class APIProtocol(HttpToolsProtocol):
 
     def _wait(self) -> None:
         if self._patience is None:
-            self._patience = self.loop.call_later(HEAD_SECONDS, self._give_up)
+            self._patience = self.loop.call_later(self.patience, self._give_up)
 
     def _stop_waiting(self) -> None:
         if self._patience is not None:

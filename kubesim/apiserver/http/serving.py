@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 import uvicorn
 from uvicorn.server import ServerState
 
-from kubesim.apiserver.http.protocol import APIProtocol
+from kubesim.apiserver.http.protocol import PATIENCE_SECONDS, APIProtocol
 
 T = TypeVar("T")
 
@@ -38,10 +38,12 @@ logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
 class HTTPServer:
     """Serves an ASGI application. Made stopped; `start` and `stop` once each, from any thread but its own.
 
-    `on_stop` coroutines run on the loop before connections are closed: watches end themselves there.
+    `patience` is how many seconds a client may take to send a request. `on_stop` coroutines run on the loop before
+    connections are closed: watches end themselves there.
     """
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, *, patience: float = PATIENCE_SECONDS) -> None:
+        self._patience = patience
         sslproto.SSLProtocol.max_size = _TLS_BUFFER
         self.loop: asyncio.AbstractEventLoop
         self._config = uvicorn.Config(
@@ -148,7 +150,9 @@ class HTTPServer:
         self._servers.append(server)
 
     def _protocol(self) -> asyncio.Protocol:
-        return APIProtocol(config=self._config, server_state=self._state, app_state={}, _loop=self.loop)
+        made = APIProtocol(config=self._config, server_state=self._state, app_state={}, _loop=self.loop)
+        made.patience = self._patience
+        return made
 
     async def _end(self) -> None:
         for server in self._servers:
