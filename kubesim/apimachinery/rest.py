@@ -24,14 +24,17 @@ APPLY_PATCH = "application/apply-patch+yaml"
 
 @dataclass(frozen=True, slots=True)
 class UserInfo:
-    """Who asks: authentication/user.Info."""
+    """Who asks: authentication/user.Info. `extra` are names with their values."""
 
     name: str = "kubernetes-admin"
     groups: tuple[str, ...] = ("kubeadm:cluster-admins", "system:authenticated")
     uid: str = ""
+    extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 ADMIN = UserInfo()
+ANONYMOUS = UserInfo("system:anonymous", ("system:unauthenticated",))
+"""Who shows nothing that says who it is."""
 
 
 @dataclass(slots=True)

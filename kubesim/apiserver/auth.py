@@ -6,13 +6,18 @@ Sources: k8s.io/apiserver pkg/authorization, pkg/endpoints/handlers/responsewrit
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from kubesim.apimachinery import errors
 from kubesim.apimachinery.errors import StatusError
-from kubesim.apimachinery.rest import Request, UserInfo
+from kubesim.apimachinery.rest import ANONYMOUS, Request, UserInfo
 from kubesim.apiserver.requestinfo import RequestInfo
 from kubesim.util.jsontypes import JSONObject
+
+AUTHENTICATED: Final = "system:authenticated"
+UNAUTHENTICATED: Final = "system:unauthenticated"
+PUBLIC: Final = ("/healthz", "/livez", "/readyz", "/version", "/version/")
+"""What everybody may read: the ClusterRole system:public-info-viewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,22 @@ class AlwaysAllow:
         )
 
 
+class AuthenticatedOnly(AlwaysAllow):
+    """Everybody may do everything, once it is known who it is; others read what is public."""
+
+    def authorize(self, attributes: Attributes) -> Decision:
+        if UNAUTHENTICATED not in attributes.user.groups and attributes.user.name != ANONYMOUS.name:
+            return Decision(allowed=True)
+        return Decision(
+            allowed=not attributes.is_resource and attributes.verb == "get" and attributes.path in PUBLIC
+        )
+
+    def rules(self, user: UserInfo, namespace: str) -> Rules:
+        if UNAUTHENTICATED not in user.groups and user.name != ANONYMOUS.name:
+            return super().rules(user, namespace)
+        return Rules((), ({"verbs": ["get"], "nonResourceURLs": list(PUBLIC)},))
+
+
 def attributes_of(user: UserInfo, info: RequestInfo) -> Attributes:
     """What a request wants to do."""
     if not info.is_resource:
@@ -90,13 +111,17 @@ def attributes_of(user: UserInfo, info: RequestInfo) -> Attributes:
 
 
 def effective_user(request: Request) -> UserInfo:
-    """The user whom the request is made for: Impersonate-User stands above who sent it."""
+    """The user whom the request is made for: Impersonate-User stands above who sent it.
+
+    Raises StatusError 403 for somebody unknown who claims to be another.
+    """
     name = request.headers.get("impersonate-user")
     if not name:
         return request.user
+    if UNAUTHENTICATED in request.user.groups:
+        raise refusal(Attributes(request.user, "impersonate", version="v1", resource="users", name=name), "")
     groups = [g.strip() for g in request.headers.get("impersonate-group", "").split(",") if g.strip()]
-    if not name.startswith("system:anonymous"):
-        groups.append("system:authenticated")
+    groups.append(UNAUTHENTICATED if name == ANONYMOUS.name else AUTHENTICATED)
     return UserInfo(name, tuple(dict.fromkeys(groups)), request.headers.get("impersonate-uid", ""))
 
 

@@ -6,7 +6,7 @@ Sources: k8s.io/kubernetes pkg/registry/authorization, pkg/registry/authenticati
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from kubesim.apimachinery import errors, field
 from kubesim.apimachinery.field import FieldError, Path
@@ -18,6 +18,9 @@ from kubesim.apiserver.handlers import Call
 from kubesim.registry.decoding import decode_body
 from kubesim.util.jsontypes import JSONObject
 
+if TYPE_CHECKING:
+    from kubesim.apiserver.authentication import Authenticator
+
 AUTHORIZATION: Final = "authorization.k8s.io"
 AUTHENTICATION: Final = "authentication.k8s.io"
 _EITHER: Final = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
@@ -25,10 +28,17 @@ _NOT_BOTH: Final = "cannot be specified in combination with resourceAttributes"
 
 
 class Reviews:
-    """Answers reviews."""
+    """Answers reviews. `authenticator` is made when there is a token to look at."""
 
-    def __init__(self, authorizer: Authorizer, *, schema: Schema) -> None:
+    def __init__(
+        self,
+        authorizer: Authorizer,
+        *,
+        schema: Schema,
+        authenticator: Callable[[], Authenticator],
+    ) -> None:
         self._authorizer = authorizer
+        self._authenticator = authenticator
         self._schema = schema
         self._answers: dict[str, Callable[[Call, JSONObject], JSONObject]] = {
             "SelfSubjectAccessReview": self._self_access,
@@ -114,15 +124,29 @@ class Reviews:
         }
 
     def _self(self, call: Call, review: JSONObject) -> JSONObject:
-        user: JSONObject = {"username": call.user.name, "groups": list(call.user.groups)}
-        if call.user.uid:
-            user["uid"] = call.user.uid
-        return {"userInfo": user}
+        return {"userInfo": _user_info(call.user)}
 
     def _token(self, call: Call, review: JSONObject) -> JSONObject:
-        if not (review.get("spec") or {}).get("token"):
+        from kubesim.registry.tokens import TokenError
+
+        spec = review.get("spec") or {}
+        if not spec.get("token"):
             raise errors.bad_request("token is required for TokenReview in authentication")
-        return {"user": {}, "error": "invalid bearer token"}
+        try:
+            found = self._authenticator().review(spec["token"], spec.get("audiences") or ())
+        except TokenError as error:
+            return {"user": {}, "error": str(error)}
+        return {"authenticated": True, "user": _user_info(found.user), "audiences": list(found.audiences)}
+
+
+def _user_info(user: UserInfo) -> JSONObject:
+    found: JSONObject = {"username": user.name}
+    if user.uid:
+        found["uid"] = user.uid
+    found["groups"] = list(user.groups)
+    if user.extra:
+        found["extra"] = {name: list(values) for name, values in user.extra}
+    return found
 
 
 def _one_of(spec: JSONObject) -> list[FieldError]:

@@ -6,8 +6,10 @@ answer.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
 from kubesim.apimachinery import errors
 from kubesim.apimachinery.errors import StatusError
@@ -15,7 +17,14 @@ from kubesim.apimachinery.gvk import GroupVersionResource
 from kubesim.apimachinery.rest import Request, Response
 from kubesim.apimachinery.schema import Schema
 from kubesim.apimachinery.scheme import Scheme
-from kubesim.apiserver.auth import AlwaysAllow, Authorizer, attributes_of, effective_user, refusal
+from kubesim.apiserver.auth import (
+    UNAUTHENTICATED,
+    AuthenticatedOnly,
+    Authorizer,
+    attributes_of,
+    effective_user,
+    refusal,
+)
 from kubesim.apiserver.discovery import Discovery
 from kubesim.apiserver.handlers import Call, ResourceHandlers, not_allowed, not_there
 from kubesim.apiserver.health import TEXT, VersionInfo, health, root_paths
@@ -31,13 +40,23 @@ from kubesim.storage.interface import Storage, StorageError
 from kubesim.util.clock import Clock
 from kubesim.util.ids import Identities
 
+if TYPE_CHECKING:
+    from kubesim.apiserver.authentication import Authenticator
+    from kubesim.registry.tokens import TokenKey
+
 LOG_PATH: Final = "/kubesim/log"
 PODS: Final = GroupVersionResource("", "v1", "pods")
 JSON_TYPE: Final = {"content-type": "application/json"}
+OPENID_CONFIGURATION: Final = "/.well-known/openid-configuration"
+KEY_SET: Final = "/openid/v1/jwks"
 
 
 class APIServer:
-    """The API of one cluster. `runtime` may be set later: who runs Pods needs a client of this server."""
+    """The API of one cluster. `runtime` may be set later: who runs Pods needs a client of this server.
+
+    `token_key` gives the key of ServiceAccounts' tokens when it is wanted; `address` is the host and port under which
+    others than Pods know the server.
+    """
 
     def __init__(
         self,
@@ -49,6 +68,8 @@ class APIServer:
         clock: Clock,
         identities: Identities,
         version: VersionInfo,
+        token_key: Callable[[], TokenKey],
+        address: str,
         authorizer: Authorizer | None = None,
         runtime: ConnectRuntime | None = None,
     ) -> None:
@@ -57,14 +78,24 @@ class APIServer:
         self._schema = schema
         self._storage = storage
         self._version = version
-        self._authorizer = authorizer or AlwaysAllow()
+        self._authorizer = authorizer or AuthenticatedOnly()
         self._discovery = Discovery(scheme)
         self._handlers = ResourceHandlers(clock=clock)
-        self._subresources = Subresources(
-            self._handlers, registry, schema=schema, clock=clock, identities=identities, runtime=runtime
-        )
-        self._reviews = Reviews(self._authorizer, schema=schema)
         self._minor = int(scheme.version.split(".")[1])
+        self._clock = clock
+        self._token_key = token_key
+        self._address = address
+        self._subresources = Subresources(
+            self._handlers,
+            registry,
+            schema=schema,
+            clock=clock,
+            identities=identities,
+            token_key=token_key,
+            minor=self._minor,
+            runtime=runtime,
+        )
+        self._reviews = Reviews(self._authorizer, schema=schema, authenticator=lambda: self.authenticator)
 
     @property
     def runtime(self) -> ConnectRuntime | None:
@@ -74,6 +105,20 @@ class APIServer:
     @runtime.setter
     def runtime(self, runtime: ConnectRuntime | None) -> None:
         self._subresources.runtime = runtime
+
+    @cached_property
+    def authenticator(self) -> Authenticator:
+        """Tells who sends a request, where that does not go without saying."""
+        from kubesim.apiserver.authentication import Authenticator
+        from kubesim.registry.reader import StorageReader
+        from kubesim.registry.serviceaccount import Gates
+
+        return Authenticator(
+            key=self._token_key(),
+            reader=StorageReader(self._storage),
+            clock=self._clock,
+            gates=Gates(self._minor),
+        )
 
     def batch(self) -> AbstractContextManager[object]:
         """All writes inside the block are one transaction of the store."""
@@ -104,7 +149,8 @@ class APIServer:
         except BadPathError as error:
             raise errors.bad_request(str(error)) from None
         user = effective_user(request)
-        if type(self._authorizer) is not AlwaysAllow:
+        # Those who are known may do everything there: nothing is asked for them.
+        if type(self._authorizer) is not AuthenticatedOnly or UNAUTHENTICATED in user.groups:
             attributes = attributes_of(user, info)
             decision = self._authorizer.authorize(attributes)
             if not decision.allowed:
@@ -194,9 +240,18 @@ class APIServer:
                 return Response(200, self._version.body(), dict(JSON_TYPE))
             if (response := health(path, call.request.query)) is not None:
                 return response
+            if path in (OPENID_CONFIGURATION, KEY_SET):
+                return self._issuer(path)
             if path == "/":
                 return Response(200, root_paths(self._discovery), dict(JSON_TYPE))
         return _nothing_here()
+
+    def _issuer(self, path: str) -> Response:
+        """What others need who verify tokens: pkg/routes/openidmetadata.go."""
+        key, cached = self._token_key(), {"cache-control": "public, max-age=3600"}
+        if path == KEY_SET:
+            return Response(200, key.key_set(), {"content-type": "application/jwk-set+json"} | cached)
+        return Response(200, key.openid_configuration(self._address), JSON_TYPE | cached)
 
     def _log(self, call: Call) -> Response:
         query = call.request.query

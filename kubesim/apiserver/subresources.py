@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from kubesim.apimachinery import errors
-from kubesim.apimachinery.gvk import GroupVersionKind
+from kubesim.apimachinery.gvk import GroupVersionKind, GroupVersionResource
 from kubesim.apimachinery.rest import Request, Response
 from kubesim.apimachinery.schema import Schema
 from kubesim.apiserver.handlers import Call, ResourceHandlers, not_allowed, not_there
@@ -24,12 +24,14 @@ from kubesim.registry.pod.eviction import BUDGETS, evict
 from kubesim.registry.pod.resize import RESIZE
 from kubesim.registry.registry import Registry
 from kubesim.registry.scale import SCALE, scale_of, update_scale
-from kubesim.registry.serviceaccount import TOKEN_REQUEST, issue_token
 from kubesim.registry.status import APPROVAL, status_strategy
 from kubesim.registry.store import Store, UpdateStrategy
 from kubesim.util.clock import Clock
 from kubesim.util.ids import Identities
 from kubesim.util.jsontypes import JSONObject
+
+if TYPE_CHECKING:
+    from kubesim.registry.tokens import TokenKey
 
 BINDING: Final = GroupVersionKind("", "v1", "Binding")
 EVICTION: Final = GroupVersionKind("policy", "v1", "Eviction")
@@ -67,6 +69,8 @@ class Subresources:
         schema: Schema,
         clock: Clock,
         identities: Identities,
+        token_key: Callable[[], TokenKey],
+        minor: int,
         runtime: ConnectRuntime | None = None,
     ) -> None:
         self._handlers = handlers
@@ -74,6 +78,8 @@ class Subresources:
         self._schema = schema
         self._clock = clock
         self._identities = identities
+        self._token_key = token_key
+        self._minor = minor
         self.runtime = runtime
         self._strategies: dict[tuple[str, str], UpdateStrategy] = {}
         self._own: dict[str, dict[str, Handler]] = {
@@ -201,10 +207,28 @@ class Subresources:
         return self._handlers.update(call, store, FINALIZE)
 
     def _token(self, call: Call, store: Store) -> Response:
+        # Not what a command that reads should have to load.
+        from kubesim.registry.serviceaccount import TOKEN_REQUEST, Gates, issue_token
+
         options = call.write_options("CreateOptions")
         request = self._decode(call, TOKEN_REQUEST, options)
         account = store.get(call.info.namespace, call.info.name)
-        return Response(201, issue_token(account, request, clock=self._clock, identities=self._identities))
+        issued = issue_token(
+            account,
+            request,
+            key=self._token_key(),
+            get=self._get_object,
+            gates=Gates(self._minor),
+            clock=self._clock,
+            identities=self._identities,
+        )
+        return Response(201, issued)
+
+    def _get_object(self, gvr: GroupVersionResource, namespace: str, name: str) -> JSONObject:
+        store = self._registry.store(gvr)
+        if store is None:
+            raise not_there()
+        return store.get(namespace, name)
 
     def _decode(self, call: Call, gvk: GroupVersionKind, options: WriteOptions) -> JSONObject:
         body = call.body(gvk.kind)

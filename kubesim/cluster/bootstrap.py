@@ -11,15 +11,19 @@ from typing import Final
 from kubesim.apimachinery.gvk import GroupVersionResource
 from kubesim.client import resources
 from kubesim.client.client import Client
-from kubesim.cluster.config import NODE_NETWORK, ClusterConfig
+from kubesim.cluster.config import API_PORT, NODE_NETWORK, ClusterConfig
 from kubesim.util.clock import Clock, format_time
 from kubesim.util.ipnet import host_in, subnet
 from kubesim.util.jsontypes import JSONObject
 
 SYSTEM_NAMESPACES: Final = ("kube-system", "kube-public", "kube-node-lease", "default")
 PRIORITY_CLASSES: Final = GroupVersionResource("scheduling.k8s.io", "v1", "priorityclasses")
-API_SERVER: Final = (f"{NODE_NETWORK}2", 6443)
+API_SERVER: Final = (f"{NODE_NETWORK}2", API_PORT)
 """Address and port of the API server, as Pods reach it behind the Service `kubernetes`."""
+
+AUTHENTICATION: Final = "extension-apiserver-authentication"
+CLIENT_CA: Final = "client-ca-file"
+"""ConfigMap and key under which extensions of the API find the authority of clients."""
 
 _SYSTEM_CLASSES: Final = {
     "system-cluster-critical": (
@@ -43,7 +47,7 @@ def bootstrap(client: Client, config: ClusterConfig, clock: Clock, *, ca_certifi
             body = _object("scheduling.k8s.io/v1", "PriorityClass", name)
             client.create(PRIORITY_CLASSES, body | {"value": value, "description": text})
         for name, data in (
-            ("extension-apiserver-authentication", {"client-ca-file": ca_certificate}),
+            (AUTHENTICATION, {CLIENT_CA: ca_certificate}),
             ("kube-apiserver-legacy-service-account-token-tracking", {"since": f"{clock.now():%Y-%m-%d}"}),
         ):
             body = _object("v1", "ConfigMap", name, namespace="kube-system")

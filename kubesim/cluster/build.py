@@ -25,7 +25,7 @@ from kubesim.apiserver.health import VersionInfo
 from kubesim.apiserver.server import APIServer
 from kubesim.client.client import Client
 from kubesim.client.transport import InProcessTransport
-from kubesim.cluster.config import NOTE, ClusterConfig, decode_config
+from kubesim.cluster.config import API_PORT, NODE_NETWORK, NOTE, ClusterConfig, decode_config
 from kubesim.cluster.state import StorageState
 from kubesim.controllers.settleclock import SettleClock
 from kubesim.controllers.workstate import WorkState
@@ -40,15 +40,15 @@ from kubesim.util.state import StateStore
 
 if TYPE_CHECKING:
     from kubesim.client.reconcile import Reconciler
+    from kubesim.cluster.pki import Authority
     from kubesim.controllers.manager import Manager, SettleReport
     from kubesim.kubelet.server import PodServer
     from kubesim.registry.service.repair import Repair
+    from kubesim.registry.tokens import TokenKey
     from kubesim.runtime.container import ContainerRuntime
 
-CA_NOTE: Final = "cluster/ca.crt"
 CLUSTER_DNS: Final = 10
 """The place of the Service kube-dns in the Service range, as kubeadm gives it."""
-_LINE: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,22 @@ class Cluster:
     def client(self) -> Client:
         """Speaks to the cluster as its administrator."""
         return self.parts.client("kubesim")
+
+    @cached_property
+    def authority(self) -> Authority:
+        """The cluster's certificate authority."""
+        from kubesim.cluster.pki import Authority
+
+        return Authority.of(
+            self.storage, self.parts.identities, self.config, made=lambda made: _publish(self, made)
+        )
+
+    @cached_property
+    def token_key(self) -> TokenKey:
+        """What signs and verifies the tokens of ServiceAccounts."""
+        from kubesim.registry.tokens import TokenKey
+
+        return TokenKey(self.authority.token_key_pem)
 
     @cached_property
     def runtime(self) -> ContainerRuntime | None:
@@ -232,7 +248,7 @@ class Cluster:
             events=EventBroadcaster(controllers, clock=parts.clock),
             state=parts.state,
             scheme=parts.scheme,
-            ca_certificate=(self.storage.get_note(CA_NOTE) or b"").decode(),
+            ca_certificate=self.authority.ca_pem.decode(),
             api_server=API_SERVER,
             kubernetes_ip=host_in(self.config.service_cidrs[0], 1),
         )
@@ -353,6 +369,8 @@ def _assemble(
         clock=clock,
         identities=identities,
         version=VersionInfo(config.git_version),
+        token_key=lambda: cluster.token_key,
+        address=f"{NODE_NETWORK}2:{API_PORT}",
         authorizer=authorizer,
     )
     transport = InProcessTransport(server)
@@ -364,7 +382,7 @@ def _assemble(
         scheme=scheme,
         client=lambda name: Client(transport, user_agent=name),
     )
-    return Cluster(
+    cluster = Cluster(
         parts=parts,
         storage=storage,
         schema=schema,
@@ -375,6 +393,7 @@ def _assemble(
         lock=lock,
         runtime=runtime,
     )
+    return cluster
 
 
 def _make(cluster: Cluster, clock: Clock) -> None:
@@ -382,6 +401,7 @@ def _make(cluster: Cluster, clock: Clock) -> None:
     made.
     """
     from kubesim.cluster.bootstrap import bootstrap
+    from kubesim.cluster.pki import Authority
 
     with cluster.storage.transaction() as tx:
         if tx.get_note(NOTE) is not None:
@@ -389,16 +409,25 @@ def _make(cluster: Cluster, clock: Clock) -> None:
         config = cluster.config
         created = config.created or clock.now()
         tx.set_note(NOTE, replace(config, created=created).encode())
-        certificate = _certificate(cluster.parts.identities)
-        tx.set_note(CA_NOTE, certificate.encode())
+        authority = Authority.of(cluster.storage, cluster.parts.identities, config)
         client = cluster.parts.client("kube-apiserver")
-        bootstrap(client, config, cluster.clock, ca_certificate=certificate)
+        bootstrap(client, config, cluster.clock, ca_certificate=authority.ca_pem.decode())
 
 
-def _certificate(identities: Identities) -> str:
-    """What Pods find as ca.crt until there is an HTTPS server with a certificate authority of its own."""
-    import base64
+def _publish(cluster: Cluster, authority: Authority) -> None:
+    """A cluster that an older kubesim made has got an authority: whoever holds the certificate gets the new one."""
+    from kubesim.apimachinery.meta import name_of
+    from kubesim.client.lister import get_or_none, items
+    from kubesim.client.resources import CONFIG_MAPS, NAMESPACES
+    from kubesim.cluster.bootstrap import AUTHENTICATION, CLIENT_CA
+    from kubesim.controllers.namespacedefaults import RootCACertPublisher
+    from kubesim.controllers.workstate import Timer
 
-    text = base64.b64encode(bytes.fromhex(identities.hex(1400))).decode()
-    lines = [text[i : i + _LINE] for i in range(0, len(text), _LINE)]
-    return "\n".join(("-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----\n"))
+    client = cluster.parts.client("kube-apiserver")
+    found = get_or_none(client, CONFIG_MAPS, AUTHENTICATION, "kube-system")
+    if found is not None:
+        data = (found.get("data") or {}) | {CLIENT_CA: authority.ca_pem.decode()}
+        client.update(CONFIG_MAPS, found | {"data": data}, "kube-system")
+    due = Timer(cluster.clock.now(), "another certificate authority")
+    keys = [(RootCACertPublisher.name, name_of(n)) for n in items(client.list(NAMESPACES))]
+    WorkState(cluster.state).set_timers(keys, dict.fromkeys(keys, due))

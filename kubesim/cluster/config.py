@@ -16,6 +16,7 @@ POD_CIDR: Final = "10.244.0.0/16"
 SERVICE_CIDR: Final = "10.96.0.0/12"
 NODE_NETWORK: Final = "172.18.0."
 """The network of the nodes: .2 is the API server, .3 the first node."""
+API_PORT: Final = 6443
 MAX_NODES: Final = 250
 DEFAULT_NODES: Final = 2
 

@@ -6,6 +6,7 @@ Everything below it is the owner's alone (directories 0700, files 0600). Layout:
     HOME/cache/                 compiled schemas
     HOME/sims/NAME/cluster.db   the store of a cluster (with its configuration)
     HOME/sims/NAME/settle.lock  held by the process that runs the controllers
+    HOME/sims/NAME/kubeconfig   how other programs reach the cluster while it is served
     HOME/sims/.NAME.*           a cluster that is being made or deleted
     HOME/kubeconfig             contexts and namespaces, written by `kubesim config`
 
@@ -102,6 +103,10 @@ class Home:
                 "beginning and ending with a letter or digit"
             )
         return self.path / "sims" / name
+
+    def sim_kubeconfig(self, name: str) -> Path:
+        """The kubeconfig of a served cluster. Raises HomeError for a name that is none."""
+        return self.directory(name) / "kubeconfig"
 
     def exists(self, name: str) -> bool:
         return (self.directory(name) / "cluster.db").exists()

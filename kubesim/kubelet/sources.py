@@ -20,7 +20,7 @@ class Sources:
         self._client = client
         self._objects: dict[tuple[str, str, str], JSONObject | None] = {}
         self._services: dict[str, dict[str, str]] = {}
-        self._tokens: dict[tuple[str, str], str] = {}
+        self._tokens: dict[tuple[str, int, str], str] = {}
 
     def forget(self) -> None:
         self._objects, self._services, self._tokens = {}, {}, {}
@@ -56,17 +56,30 @@ class Sources:
             self._services[key] = service_environment([found] if found else [])
         return self._services[key]
 
-    def token(self, namespace: str, account: str, seconds: int, audience: str) -> str:
-        """A token of a ServiceAccount. Raises StatusError 404 where there is no such account."""
-        key = (f"{namespace}/{account}", f"{seconds}/{audience}")
+    def token(self, pod: JSONObject, seconds: int, audience: str) -> str:
+        """A token of a Pod's ServiceAccount, which ends with the Pod. Raises StatusError 404 where there is no
+        such account.
+        """
+        metadata = pod["metadata"]
+        account = (pod.get("spec") or {}).get("serviceAccountName") or "default"
+        key = (metadata["uid"], seconds, audience)
         if key not in self._tokens:
             request: JSONObject = {
                 "apiVersion": "authentication.k8s.io/v1",
                 "kind": "TokenRequest",
-                "spec": {"expirationSeconds": seconds, "audiences": [audience] if audience else []},
+                "spec": {
+                    "audiences": [audience] if audience else [],
+                    "expirationSeconds": seconds,
+                    "boundObjectRef": {
+                        "apiVersion": "v1",
+                        "kind": "Pod",
+                        "name": metadata["name"],
+                        "uid": metadata["uid"],
+                    },
+                },
             }
             made = self._client.create(
-                SERVICE_ACCOUNTS, request, namespace, name=account, subresource="token"
+                SERVICE_ACCOUNTS, request, metadata["namespace"], name=account, subresource="token"
             )
             self._tokens[key] = made["status"]["token"]
         return self._tokens[key]

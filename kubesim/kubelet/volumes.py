@@ -91,9 +91,8 @@ def _projected(facts: PodFacts, part: JSONObject, sources: Sources) -> dict[str,
         return _downward(facts, part["downwardAPI"].get("items") or ())
     token = part.get("serviceAccountToken")
     if token is not None:
-        account = (facts.pod.get("spec") or {}).get("serviceAccountName") or "default"
         seconds = token.get("expirationSeconds") or _DEFAULT_TOKEN_SECONDS
-        value = sources.token(namespace, account, seconds, token.get("audience") or "")
+        value = sources.token(facts.pod, seconds, token.get("audience") or "")
         return {token.get("path") or "token": value.encode()}
     return {}
 
