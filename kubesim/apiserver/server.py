@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from kubesim.apimachinery import errors
 from kubesim.apimachinery.errors import StatusError
 from kubesim.apimachinery.gvk import GroupVersionResource
-from kubesim.apimachinery.rest import Request, Response
+from kubesim.apimachinery.rest import Request, Response, UserInfo
 from kubesim.apimachinery.schema import Schema
 from kubesim.apimachinery.scheme import Scheme
 from kubesim.apiserver.auth import (
@@ -143,7 +143,11 @@ class APIServer:
             response.warnings = warnings
         return response
 
-    def _serve(self, request: Request, warnings: list[str]) -> Response:
+    def authorize(self, request: Request) -> tuple[RequestInfo, UserInfo]:
+        """What a request asks for, and for whom, if that one may: also for what is answered elsewhere.
+
+        Raises StatusError 400 and 403.
+        """
         try:
             info = request_info(request.method, request.path, request.query)
         except BadPathError as error:
@@ -155,6 +159,10 @@ class APIServer:
             decision = self._authorizer.authorize(attributes)
             if not decision.allowed:
                 raise refusal(attributes, decision.reason)
+        return info, user
+
+    def _serve(self, request: Request, warnings: list[str]) -> Response:
+        info, user = self.authorize(request)
         call = Call(request, info, user, warnings)
         return self._resource(call) if info.is_resource else self._other(call)
 

@@ -12,6 +12,7 @@ import os
 import posixpath
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -270,17 +271,24 @@ class FileSystem:
         """The mounts other than the root's, the longest path first: path, path with a slash, mount."""
 
     def mount(self, point: MountPoint) -> None:
-        """Hang a tree in; the mount point is made where it is missing, as container runtimes do."""
+        """Hang a tree in; the mount point is made where it is missing, and links on the way to it are followed, as
+        container runtimes do: `/var/run` is `/run` in most images.
+        """
         parts = [p for p in point.path.split("/") if p]
         path = ""
         target = point.tree.get(point.base)
         for i, part in enumerate(parts):
             path = f"{path}/{part}"
             tree, inside, _ = self._place(path)
-            if tree.get(inside) is None:
+            node = tree.get(inside)
+            if node is not None and node.kind == LINK:
+                with suppress(OSError):
+                    path = self.resolve(path).rstrip("/")
+            elif node is None:
                 last_is_file = i == len(parts) - 1 and target is not None and target.kind == FILE
                 tree.put(inside, Node(FILE) if last_is_file else Node(DIRECTORY, 0o755, mtime=self._now()))
-        self.mounts[point.path] = point
+        path = path or "/"
+        self.mounts[path] = replace(point, path=path)
         paths = sorted((p for p in self.mounts if p != "/"), key=len, reverse=True)
         self._below = [(p, p + "/", self.mounts[p]) for p in paths]
 

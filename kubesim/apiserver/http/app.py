@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 
 from kubesim.apimachinery import errors
 from kubesim.apimachinery.errors import StatusError
-from kubesim.apimachinery.rest import ADMIN, Request, Response, UserInfo
+from kubesim.apimachinery.rest import ADMIN, ANONYMOUS, Request, Response, UserInfo
 from kubesim.apiserver.http.codec import GZIP_FROM, accepts_gzip, body_bytes, gzipped, wants_pretty
 from kubesim.apiserver.http.hub import Hub
 from kubesim.apiserver.http.metrics import Metrics
@@ -31,7 +31,6 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-ANONYMOUS: Final = UserInfo("system:anonymous", ("system:unauthenticated",))
 WRITES: Final = ("POST", "PUT", "PATCH", "DELETE")
 MANY: Final = 200
 """A list that had more items the last time is made in a thread."""
@@ -148,6 +147,7 @@ class Application:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
     def _metrics(self, request: Request) -> Response:
+        self._server.authorize(request)
         text, content_type = self.metrics.render()
         return Response(200, text, {"content-type": content_type})
 

@@ -266,6 +266,17 @@ def test_containers_of_a_pod_share_volumes_and_keep_them() -> None:
     assert code == 1
 
 
+def test_a_volume_is_mounted_where_the_links_of_the_image_lead() -> None:
+    lab = Lab({})
+    path = "/var/run/secrets/kubernetes.io/serviceaccount"
+    lab.start("c", "nginx", mounts=(Mount(path=path, source="uid/token", files={"token": b"abc"}),))
+    for shown in (path, path.removeprefix("/var")):
+        assert lab.runtime.exec_capture("c", ["cat", f"{shown}/token"])[1] == b"abc"
+    assert (
+        b" on /run/secrets/kubernetes.io/serviceaccount type" in lab.runtime.exec_capture("c", ["mount"])[1]
+    )
+
+
 def test_sub_path_shows_one_file_of_a_volume() -> None:
     lab = Lab({})
     page = Mount(
