@@ -8,16 +8,13 @@ server's behaviour needs (Go's field order, its type names, `omitempty`, enumera
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from kubesim.apimachinery.schema import shapes
+from kubesim.apimachinery.schema.published import META, Published, referred, type_of
 from kubesim.apimachinery.schema.shapes import Definition, Field
 from kubesim.util.jsontypes import JSONObject
-
-FACTS = Path(__file__).with_name("go_facts.json")
-META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 
 # Definitions whose Go types read and write JSON themselves.
 SPECIAL = {
@@ -51,19 +48,16 @@ def compile_definitions(path: Path, minor: int) -> tuple[dict[str, Any], dict[st
     """The hot table (decoding, patching) and the cold one (texts, Go's type names) of a
     `_definitions.json`.
     """
-    found = json.loads(path.read_bytes())["$defs"]
-    facts = json.loads(FACTS.read_bytes())
-    return _Compiler(found, facts, minor).tables()
+    return _Compiler(Published(path, minor)).tables()
 
 
 class _Compiler:
-    def __init__(self, found: JSONObject, facts: JSONObject, minor: int) -> None:
-        self._found = found
-        self._facts = facts
-        self._minor = minor
+    def __init__(self, published: Published) -> None:
+        self._published = published
+        self._found = found = published.definitions
         self._names = sorted(found)
         self._positions = {name: at for at, name in enumerate(self._names)}
-        self._types = {name: self._go_types(name) for name in self._names}
+        self._types = {name: published.go_types(name) for name in self._names}
         self._shared: dict[Any, Any] = {}
 
     def tables(self) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -95,22 +89,8 @@ class _Compiler:
             return self._shared.setdefault(repr(value), value)
         return value
 
-    def _go_types(self, name: str) -> dict[str, str]:
-        """Field → Go type and options, in Go's order, as they are in this version."""
-        text = self._facts["structs"].get(name, "")
-        types: dict[str, str] = dict(part.split(":", 1) for part in text.split(" ")) if text else {}
-        changes: dict[str, dict[str, str]] = self._facts["changes"].get(name, {})
-        known = sorted((int(m) for m in changes), key=lambda m: abs(m - self._minor))
-        if self._minor > 36 and known and known[0] == 36:
-            return types | changes["36"]  # newer than the newest facts: as the newest
-        return types | changes.get(str(self._minor), {})
-
     def _kinds(self) -> dict[tuple[str, str, str], int]:
-        kinds: dict[tuple[str, str, str], int] = {}
-        for name, definition in self._found.items():
-            for gvk in definition.get("x-kubernetes-group-version-kind") or []:
-                kinds[gvk["group"], gvk["version"], gvk["kind"]] = self._positions[name]
-        return kinds
+        return {kind: self._positions[name] for kind, name in self._published.by_kind().items()}
 
     def _definition(self, name: str) -> Definition:
         properties = self._found[name].get("properties") or {}
@@ -132,17 +112,16 @@ class _Compiler:
         return kind, argument, omit, zero, self._merge(schema)
 
     def _shape(self, schema: JSONObject, go: str) -> tuple[int, Any]:
-        reference = schema.get("$ref")
-        if reference:
-            name = reference.rsplit("/", 1)[1]
+        name = referred(schema)
+        if name:
             if name in SPECIAL:
                 return SPECIAL[name], None
             target = self._found[name]
             if "properties" in target:
                 return shapes.STRUCT, self._positions[name]
-            kind = _type_of(target)
-            return _SCALARS.get((kind or "", target.get("format")), shapes.RAW), None
-        kind = _type_of(schema)
+            kind = type_of(target)
+            return _SCALARS.get((kind, target.get("format")), shapes.RAW), None
+        kind = type_of(schema)
         if kind == "array":
             return shapes.LIST, self._field(schema["items"])
         if kind == "object":
@@ -151,7 +130,7 @@ class _Compiler:
         special = GO_SPECIAL.get(go.partition("|")[0].lstrip("*"))
         if special is not None:
             return special, None
-        return _SCALARS.get((kind or "", schema.get("format")), shapes.RAW), None
+        return _SCALARS.get((kind, schema.get("format")), shapes.RAW), None
 
     def _merge(self, schema: JSONObject) -> shapes.Merge | None:
         strategies = schema.get("x-kubernetes-patch-strategy", "")
@@ -172,30 +151,15 @@ class _Compiler:
         definition = self._found[name]
         fields = {}
         for field, schema in sorted((definition.get("properties") or {}).items()):
-            values = self._enum(name, self._types[name].get(field, ""))
-            said = schema.get("description", "")
-            if values:
-                lines = sorted(f" - `{json.dumps(v)}` {text}" for v, text in values.items())
-                said = "\n".join([said, "", "Possible enum values:", *lines])
-            fields[field] = (said, _tree(schema), tuple(sorted(values)))
+            go = self._types[name].get(field, "")
+            said, values = self._published.described(name, schema, go), self._published.enum(name, go)
+            fields[field] = (said, _tree(schema), values)
         return (
             definition.get("description", ""),
-            _type_of(definition) or "",
+            type_of(definition),
             tuple(definition.get("required") or ()),
             fields,
         )
-
-    def _enum(self, name: str, go: str) -> dict[str, str]:
-        shown = go.partition("|")[0].lstrip("*")
-        package, _, kind = shown.rpartition(".")
-        if not package or shown.startswith("["):
-            return {}
-        home = name.rsplit(".", 1)[0]
-        enums: dict[str, dict[str, str]] = self._facts["enums"]
-        for prefix in (home, f"io.k8s.api.core.{package}", META.rstrip(".")):
-            if prefix.endswith("." + package) and f"{prefix}.{kind}" in enums:
-                return enums[f"{prefix}.{kind}"]
-        return {}
 
 
 # Types that `omitempty` does not concern: they are structs to Go, whatever their JSON is.
@@ -222,23 +186,16 @@ def _omit(kind: int, shown: str, options: str) -> int:
     return shapes.DROP
 
 
-def _type_of(schema: JSONObject) -> str | None:
-    kind = schema.get("type")
-    if isinstance(kind, list):
-        return next((k for k in kind if k != "null"), None)
-    return kind
-
-
 def _tree(schema: JSONObject) -> tuple[Any, ...]:
     """What explain needs of a type: ("ref", name), ("array", tree), ("map", tree) or (type,)."""
-    if "$ref" in schema:
-        return "ref", schema["$ref"].rsplit("/", 1)[1]
-    kind = _type_of(schema)
+    if name := referred(schema):
+        return "ref", name
+    kind = type_of(schema)
     if kind == "array":
         return "array", _tree(schema["items"])
     if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
         return "map", _tree(schema["additionalProperties"])
-    return (kind or "",)
+    return (kind,)
 
 
 class _Zeros:

@@ -53,23 +53,27 @@ def minor_of(version: str) -> int:
     return int(found[1])
 
 
+def definitions_file(version: str) -> Path:
+    """The published definitions of a version. Raises ValueError for a version that is not there."""
+    folder = package_directory() / "kubernetes-json-schema" / f"v1.{minor_of(version)}.0-local"
+    if not folder.is_dir():
+        raise _unknown(version)
+    return folder / "_definitions.json"
+
+
 def load_tables(version: str, cache_dir: Path | None, *, cold: bool) -> dict[str, Any]:
     """One of the two tables of a version, by way of the cache. Raises ValueError for a version that is not
     there.
     """
     minor = minor_of(version)
-    package = package_directory()
-    name = _cache_name(minor, package)
+    name = f"schema-1.{minor}-{FORMAT}-{sys.implementation.cache_tag}-{_stamp()}"
     path = cache_dir / f"{name}.{'cold' if cold else 'hot'}" if cache_dir else None
     table = _read(path) if path else None
     if table is not None:
         return table
-    folder = package / "kubernetes-json-schema" / f"v1.{minor}.0-local"
-    if not folder.is_dir():
-        raise _unknown(version)
     from kubesim.apimachinery.schema.definitions import compile_definitions
 
-    hot, texts = compile_definitions(folder / "_definitions.json", minor)
+    hot, texts = compile_definitions(definitions_file(version), minor)
     if cache_dir:
         _write(cache_dir / f"{name}.hot", hot)
         _write(cache_dir / f"{name}.cold", texts)
@@ -81,15 +85,17 @@ def _unknown(version: str) -> ValueError:
     return ValueError(f'no schema for Kubernetes version "{version}"; there are {there}')
 
 
-def _cache_name(minor: int, package: Path) -> str:
+def _stamp() -> str:
     here = Path(__file__).parent
-    stamps = [
-        (package / "version.py").stat(),
-        (here / "definitions.py").stat(),
-        (here / "go_facts.json").stat(),
-    ]
-    sizes = "-".join(f"{s.st_size:x}.{s.st_mtime_ns & 0xFFFFFFFFFF:x}" for s in stamps)
-    return f"schema-1.{minor}-{FORMAT}-{sys.implementation.cache_tag}-{sizes}"
+    return source_stamp(*(here / name for name in ("definitions.py", "published.py", "go_facts.json")))
+
+
+def source_stamp(*sources: Path) -> str:
+    """A word that changes whenever another package of definitions is installed, or one of the files that make
+    something of them has changed.
+    """
+    stamps = (path.stat() for path in (package_directory() / "version.py", *sources))
+    return "-".join(f"{s.st_size:x}.{s.st_mtime_ns & 0xFFFFFFFFFF:x}" for s in stamps)
 
 
 def _read(path: Path) -> dict[str, Any] | None:
