@@ -87,7 +87,7 @@ class Discovery:
         listed: list[JSONObject] = []
         for resource in self._of(group, version):
             listed.append(_entry(resource))
-            listed += (_subresource_entry(resource, s) for s in _subresources(resource))
+            listed += (_subresource_entry(resource, s) for s in subresources(resource))
         listed.sort(key=lambda r: str(r["name"]))
         found: JSONObject = {"kind": "APIResourceList"}
         if group:
@@ -146,7 +146,8 @@ def _is_stored(resource: Resource) -> bool:
     return "get" in resource.verbs and resource.plural not in _NOT_STORED
 
 
-def _subresources(resource: Resource) -> list[str]:
+def subresources(resource: Resource) -> list[str]:
+    """The subresources that discovery lists for a resource, sorted."""
     found = [*resource.subresources]
     if resource.has_status and "status" not in found:
         found.append("status")
@@ -170,7 +171,7 @@ def _entry(resource: Resource) -> JSONObject:
     return found
 
 
-def _subresource_kind(resource: Resource, subresource: str) -> tuple[str, str, str]:
+def subresource_kind(resource: Resource, subresource: str) -> tuple[str, str, str]:
     """Group, version (both empty for the resource's own) and kind."""
     if subresource in _SUBRESOURCE_KINDS:
         return _SUBRESOURCE_KINDS[subresource]
@@ -180,7 +181,7 @@ def _subresource_kind(resource: Resource, subresource: str) -> tuple[str, str, s
 
 
 def _subresource_entry(resource: Resource, subresource: str) -> JSONObject:
-    group, version, kind = _subresource_kind(resource, subresource)
+    group, version, kind = subresource_kind(resource, subresource)
     found: JSONObject = {
         "name": f"{resource.plural}/{subresource}",
         "singularName": "",
@@ -204,13 +205,13 @@ def _aggregated_entry(resource: Resource) -> JSONObject:
         found["shortNames"] = list(resource.short_names)
     if resource.categories:
         found["categories"] = list(resource.categories)
-    if subresources := [_aggregated_subresource(resource, s) for s in _subresources(resource)]:
-        found["subresources"] = subresources
+    if below := [_aggregated_subresource(resource, s) for s in subresources(resource)]:
+        found["subresources"] = below
     return found
 
 
 def _aggregated_subresource(resource: Resource, subresource: str) -> JSONObject:
-    group, version, kind = _subresource_kind(resource, subresource)
+    group, version, kind = subresource_kind(resource, subresource)
     own = not group
     return {
         "subresource": subresource,

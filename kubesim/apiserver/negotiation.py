@@ -46,7 +46,7 @@ def negotiate(headers: Mapping[str, str], *, watchable: bool = False) -> Wanted:
     accept = headers.get("accept", "")
     if accept in ("", JSON, "*/*"):
         return PLAIN
-    for clause in _clauses(accept):
+    for clause in accept_clauses(accept):
         media_type, *parameters = (p.strip() for p in clause.split(";"))
         if media_type in ("*/*", "application/*"):
             media_type = JSON
@@ -65,7 +65,7 @@ def negotiate(headers: Mapping[str, str], *, watchable: bool = False) -> Wanted:
     )
 
 
-def _clauses(accept: str) -> list[str]:
+def accept_clauses(accept: str) -> list[str]:
     """The clauses of an Accept header, the most wanted first."""
     ranked = []
     for clause in accept.split(","):

@@ -43,6 +43,7 @@ from kubesim.util.ids import Identities
 if TYPE_CHECKING:
     from kubesim.apiserver.authentication import Authenticator
     from kubesim.registry.tokens import TokenKey
+    from kubesim.apiserver.openapi.serving import OpenAPI
 
 LOG_PATH: Final = "/kubesim/log"
 PODS: Final = GroupVersionResource("", "v1", "pods")
@@ -250,6 +251,8 @@ class APIServer:
                 return response
             if path in (OPENID_CONFIGURATION, KEY_SET):
                 return self._issuer(path)
+            if path.startswith("/openapi/") and (response := self._openapi.handle(call.request)) is not None:
+                return response
             if path == "/":
                 return Response(200, root_paths(self._discovery), dict(JSON_TYPE))
         return _nothing_here()
@@ -260,6 +263,12 @@ class APIServer:
         if path == KEY_SET:
             return Response(200, key.key_set(), {"content-type": "application/jwk-set+json"} | cached)
         return Response(200, key.openid_configuration(self._address), JSON_TYPE | cached)
+
+    @cached_property
+    def _openapi(self) -> OpenAPI:
+        from kubesim.apiserver.openapi.serving import OpenAPI
+
+        return OpenAPI(self.scheme, title_version=self._version.git_version, now=self._clock.now)
 
     def _log(self, call: Call) -> Response:
         query = call.request.query

@@ -34,6 +34,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 WRITES: Final = ("POST", "PUT", "PATCH", "DELETE")
 MANY: Final = 200
 """A list that had more items the last time is made in a thread."""
+OPENAPI: Final = "/openapi/"
+"""Documents below it are written when they are first asked for."""
 _THREADS: Final = 16
 _JSON: Final = "application/json"
 
@@ -131,7 +133,8 @@ class Application:
 
     async def _answer(self, request: Request, state: dict[str, Any]) -> Response:
         writes = request.method in WRITES
-        if (writes and self._control.is_busy()) or self._sizes.get(request.path, 0) > MANY:
+        takes_long = self._sizes.get(request.path, 0) > MANY or request.path.startswith(OPENAPI)
+        if takes_long or (writes and self._control.is_busy()):
             response = await self._in_thread(self._server, request)
         else:
             response = self._server(request)
@@ -157,7 +160,11 @@ class Application:
         if isinstance(response.body, dict) and "items" in response.body:
             self._note_size(request.path, len(response.body["items"] or ()))
         headers = self._response_headers(request, response)
-        if len(body) >= GZIP_FROM and accepts_gzip(request.headers.get("accept-encoding", "")):
+        if (
+            len(body) >= GZIP_FROM
+            and "content-encoding" not in response.headers
+            and accepts_gzip(request.headers.get("accept-encoding", ""))
+        ):
             body = await self._in_thread(gzipped, body)
             headers += [(b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]
         if response.status not in (204, 304):
