@@ -34,13 +34,39 @@ _BEARER: Final = {
         "type": "apiKey",
     }
 }
+_GROUPS: Final = "apis"
 _JSON: Final = ("application/json",)
+_SINGLE: Final = {
+    ".well-known/openid-configuration": (
+        "getServiceAccountIssuerOpenIDConfiguration",
+        "get service account issuer OpenID configuration, also known as the 'OIDC discovery doc'",
+        "WellKnown",
+        TEXT,
+        _JSON,
+    ),
+    "openid/v1/jwks": (
+        "getServiceAccountIssuerOpenIDKeyset",
+        "get service account issuer OpenID JSON Web Key Set (contains public token verification keys)",
+        "openid",
+        TEXT,
+        ("application/jwk-set+json",),
+    ),
+    "version": (
+        "getCodeVersion",
+        "get the version information for this server",
+        "version",
+        VERSION_INFO,
+        _JSON,
+    ),
+}
+"""What is no part of the API: name, description, tag, answer and its content types."""
 
 
 def document_keys(scheme: Scheme) -> list[str]:
-    """What there is a document of version 3 for: `api/v1`, `apis/apps`, `apis/apps/v1`, `version`, sorted."""
-    found = {"version", *(_key(r.gvk.group, r.gvk.version) for r in scheme.resources)}
-    return sorted(found | {key.rpartition("/")[0] for key in found if "/" in key} | {"apis"})
+    """What there is a document of version 3 for, sorted: `api/v1`, `apis/apps`, `apis/apps/v1`, `version`, …"""
+    found = {*_SINGLE, *(_key(r.gvk.group, r.gvk.version) for r in scheme.resources)}
+    groups = {_GROUPS, *(key.rpartition("/")[0] for key in found if key.startswith("api"))}
+    return sorted(found | groups)
 
 
 def _key(group: str, version: str) -> str:
@@ -110,10 +136,9 @@ class Documents:
 
     def _paths(self, key: str) -> list[Path]:
         """The paths of a key, sorted; those of longer keys are not among them."""
+        if key in _SINGLE:
+            return [information(f"/{key}/", *_SINGLE[key])]
         match key.split("/"):
-            case ["version"]:
-                text = "get the version information for this server"
-                return [information("/version/", "getCodeVersion", text, "version", VERSION_INFO, _JSON)]
             case ["api"]:
                 text = "get available API versions"
                 return [information("/api/", "getCoreAPIVersions", text, "core", META + "APIVersions")]
