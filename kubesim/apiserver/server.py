@@ -42,8 +42,8 @@ from kubesim.util.ids import Identities
 
 if TYPE_CHECKING:
     from kubesim.apiserver.authentication import Authenticator
-    from kubesim.registry.tokens import TokenKey
     from kubesim.apiserver.openapi.serving import OpenAPI
+    from kubesim.registry.tokens import TokenKey
 
 LOG_PATH: Final = "/kubesim/log"
 PODS: Final = GroupVersionResource("", "v1", "pods")
