@@ -11,7 +11,15 @@ from typing import Any, Final
 
 from kubesim.apimachinery import errors
 from kubesim.apimachinery.errors import StatusError, status_error
-from kubesim.apimachinery.rest import JSON, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, YAML, Request
+from kubesim.apimachinery.rest import (
+    APPLY_PATCH,
+    JSON,
+    JSON_PATCH,
+    MERGE_PATCH,
+    STRATEGIC_MERGE_PATCH,
+    YAML,
+    Request,
+)
 from kubesim.apimachinery.schema.duplicates import find_duplicate_fields
 from kubesim.registry.decoding import Body
 from kubesim.registry.wire import parse_json
@@ -166,8 +174,15 @@ def content_type(headers: Mapping[str, str]) -> str:
 
 
 def patch_type(headers: Mapping[str, str]) -> str:
-    """Which patch this is. Raises StatusError 415 as go-restful words it."""
+    """Which patch this is. Raises StatusError 415: as go-restful words it, or for server-side apply, which clients
+    count on, with what there is in its place.
+    """
     found = content_type(headers)
+    if found == APPLY_PATCH:
+        raise errors.unsupported_media_type(
+            "the body of the request was in an unknown format - accepted media types include: "
+            + ", ".join(PATCH_TYPES)
+        )
     if found not in PATCH_TYPES:
         raise status_error(415, "UnsupportedMediaType", "415: Unsupported Media Type")
     return found

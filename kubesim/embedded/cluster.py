@@ -11,11 +11,11 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 from kubesim.apimachinery.errors import StatusError, internal_error
 from kubesim.apimachinery.meta import uid_of
@@ -40,6 +40,9 @@ from kubesim.embedded.manifests import Manifest, plain_errors, source_of
 from kubesim.runtime.spec import ExecError, Streams
 from kubesim.storage.memory import MemoryStorage
 from kubesim.util.jsontypes import JSONObject, deep_copy, dig
+
+if TYPE_CHECKING:
+    from kubesim.embedded.serving import Served
 
 Objects = list[JSONObject]
 PatchType = Literal["strategic", "merge", "json"]
@@ -314,6 +317,20 @@ class Cluster:
         """
         result = run_command(self._cluster, _words(command), _bytes(stdin), self._home)
         return result.check() if check else result
+
+    def serve(self, host: str = "127.0.0.1", port: int = 0) -> AbstractContextManager[Served]:
+        """Answer client libraries, kubectl and other programs over HTTPS, and let the controllers run, while a
+        block lasts. Without a port the system chooses one. Raises OSError.
+
+            with cluster.serve() as server:
+                kubernetes.config.load_kube_config(str(server.kubeconfig))
+                kubernetes.client.CoreV1Api().list_namespaced_pod("default")
+
+        `server` has the `url` and, as files, the `kubeconfig` of the administrator and the authority's `ca`.
+        """
+        from kubesim.embedded.serving import serve
+
+        return serve(self._cluster, host, port)
 
     def settle(self) -> None:
         """Let the controllers work until nothing is left to do now: after time has passed."""

@@ -142,7 +142,10 @@ FAILURES: dict[str, tuple[str, str, Any, dict[str, str], int, str, str]] = {
         {"content_type": "application/apply-patch+yaml"},
         415,
         "UnsupportedMediaType",
-        "415: Unsupported Media Type",
+        (
+            "the body of the request was in an unknown format - accepted media types include: "
+            "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json"
+        ),
     ),
     "a type nobody writes, of a list": (
         "GET",

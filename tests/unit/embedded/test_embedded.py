@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
 import re
+import ssl
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 from support.cli import PROJECT, new_home, run_cli
 
 import kubesim
@@ -529,6 +535,55 @@ def test_many_threads_use_one_cluster(cluster):
         addresses = list(pool.map(make, range(40)))
     assert len(set(addresses)) == 40
     assert len(cluster.list("endpoints")) == 41
+
+
+# Serving.
+
+
+def _ask(server, path, *, certified=True):
+    """What a client with the files of a served cluster gets."""
+    context = ssl.create_default_context(cafile=str(server.ca))
+    if certified:
+        user = yaml.safe_load(server.kubeconfig.read_text())["users"][0]["user"]
+        pair = server.kubeconfig.with_name("client.pem")
+        pair.write_bytes(
+            b"".join(base64.b64decode(user[f"client-{part}-data"]) for part in ("certificate", "key"))
+        )
+        context.load_cert_chain(pair)
+    with urllib.request.urlopen(f"{server.url}{path}", context=context) as answer:
+        return json.load(answer)
+
+
+def test_a_served_cluster_answers_whom_it_gave_a_certificate(cluster):
+    cluster.apply(SHOP)
+    with cluster.serve() as server:
+        assert server.url.startswith("https://127.0.0.1:")
+        assert server.kubeconfig.stat().st_mode & 0o777 == 0o600
+        found = _ask(server, "/api/v1/namespaces/default/pods")
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            _ask(server, "/api/v1/namespaces/default/pods", certified=False)
+        assert caught.value.code in (401, 403)
+        caught.value.close()
+    assert [p["metadata"]["name"] for p in found["items"]] == ["shop-1"]
+
+
+def test_a_served_cluster_goes_on_for_the_program(cluster):
+    with cluster.serve() as server:
+        cluster.apply(SHOP)
+        assert cluster.kubectl("get pods -o name").stdout == "pod/shop-1\n"
+        assert len(_ask(server, "/api/v1/pods")["items"]) == 1
+    cluster.delete("pod", "shop-1")
+    assert cluster.list("pods") == []
+
+
+def test_serving_ends_with_its_block(cluster):
+    with cluster.serve() as server:
+        _ask(server, "/version")
+    assert not server.kubeconfig.exists()
+    with pytest.raises(urllib.error.URLError), urllib.request.urlopen(server.url):
+        pass
+    with cluster.serve() as again:
+        assert _ask(again, "/version")["minor"] == "32"
 
 
 # The package.
