@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from kubesim.apimachinery import errors
 from kubesim.apimachinery.errors import StatusError, status_error
 from kubesim.apimachinery.fields import selector_from_fields
-from kubesim.apimachinery.rest import Request, Response, UserInfo
+from kubesim.apimachinery.gvk import GroupVersionKind
+from kubesim.apimachinery.rest import PROTOBUF, Request, Response, UserInfo
 from kubesim.apimachinery.scheme import Resource
 from kubesim.apiserver.negotiation import PLAIN, BodySyntaxError, Wanted, negotiate, patch_type, read_body
 from kubesim.apiserver.output import EventStream, respond
@@ -24,6 +26,8 @@ from kubesim.registry.store import Store, UpdateStrategy
 from kubesim.util.clock import Clock
 from kubesim.util.gotext import quote
 from kubesim.util.jsontypes import JSONObject
+
+_DELETE_OPTIONS: Final = GroupVersionKind("", "v1", "DeleteOptions")
 
 
 @dataclass(slots=True)
@@ -43,13 +47,14 @@ class Call:
     def write_options(self, kind: str, *, dry_run: list[str] | None = None) -> WriteOptions:
         return write_options(self.request, self.user, kind, self.warn, dry_run=dry_run or ())
 
-    def body(self, kind: str) -> Body:
+    def body(self, gvk: GroupVersionKind) -> Body:
         """The decoded body of an object that should be of a kind. Raises StatusError."""
+        strict = first(self.request.query, "fieldValidation") != "Ignore"
         try:
-            return read_body(self.request, strict=first(self.request.query, "fieldValidation") != "Ignore")
+            return read_body(self.request, gvk, strict=strict)
         except BodySyntaxError as error:
             raise errors.bad_request(
-                f"the object provided is unrecognized (must be of type {kind}): {error} ({error.summary})"
+                f"the object provided is unrecognized (must be of type {gvk.kind}): {error} ({error.summary})"
             ) from None
 
     @property
@@ -139,14 +144,15 @@ class ResourceHandlers:
             now=self._clock.now,
             include=call.include,
         )
-        return Response(200, headers={"content-type": wanted.media_type}, events=events)
+        binary = ";stream=watch" if wanted.media_type == PROTOBUF else ""
+        return Response(200, headers={"content-type": wanted.media_type + binary}, events=events)
 
     # Writes.
 
     def create(self, call: Call, store: Store) -> Response:
         wanted = negotiate(call.request.headers)
         options = call.write_options("CreateOptions")
-        obj = store.create(call.body(store.resource.kind), namespace=_namespace(call, store), options=options)
+        obj = store.create(call.body(store.resource.gvk), namespace=_namespace(call, store), options=options)
         return self._respond(call, store, obj, 201, wanted)
 
     def update(self, call: Call, store: Store, strategy: UpdateStrategy | None = None) -> Response:
@@ -154,7 +160,7 @@ class ResourceHandlers:
         options = call.write_options("UpdateOptions")
         obj, created = store.update(
             call.info.name,
-            call.body(store.resource.kind),
+            call.body(store.resource.gvk),
             namespace=_namespace(call, store),
             options=options,
             strategy=strategy,
@@ -178,7 +184,7 @@ class ResourceHandlers:
     def delete(self, call: Call, store: Store) -> Response:
         wanted = negotiate(call.request.headers)
         how, dry_run = delete_options(
-            call.request.query, call.body("DeleteOptions").value if call.request.body else None
+            call.request.query, call.body(_DELETE_OPTIONS).value if call.request.body else None
         )
         options = call.write_options("DeleteOptions", dry_run=dry_run)
         obj, deleted = store.delete(
@@ -193,7 +199,7 @@ class ResourceHandlers:
         selection = list_options(call.request.query)
         store.check_field_selector(selection.field_selector)
         how, dry_run = delete_options(
-            call.request.query, call.body("DeleteOptions").value if call.request.body else None
+            call.request.query, call.body(_DELETE_OPTIONS).value if call.request.body else None
         )
         options = call.write_options("DeleteOptions", dry_run=dry_run)
         found = store.delete_collection(

@@ -11,26 +11,29 @@ from typing import Any, Final
 
 from kubesim.apimachinery import errors
 from kubesim.apimachinery.errors import StatusError, status_error
+from kubesim.apimachinery.gvk import GroupVersionKind
 from kubesim.apimachinery.rest import (
     APPLY_PATCH,
     JSON,
     JSON_PATCH,
     MERGE_PATCH,
+    PROTOBUF,
     STRATEGIC_MERGE_PATCH,
     YAML,
     Request,
 )
 from kubesim.apimachinery.schema.duplicates import find_duplicate_fields
-from kubesim.registry.decoding import Body
+from kubesim.registry.decoding import Body, cannot_be_handled
 from kubesim.registry.wire import parse_json
 from kubesim.util.gojson import GoJSONError
 from kubesim.util.jsontypes import JSONObject, encode
 
-PROTOBUF: Final = "application/vnd.kubernetes.protobuf"
 MAX_BODY: Final = 3 * 1024 * 1024
 PATCH_TYPES: Final = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH)
 
 _TABLE_GROUP: Final = "meta.k8s.io"
+# What a client may have instead of the object itself; a Table has no protobuf.
+_IN_PROTOBUF: Final = ("", "PartialObjectMetadata", "PartialObjectMetadataList")
 _WATCH_TYPES: Final = (f"{JSON};stream=watch", f"{PROTOBUF};stream=watch")
 
 
@@ -50,23 +53,31 @@ PLAIN: Final = Wanted()
 
 
 def negotiate(headers: Mapping[str, str], *, watchable: bool = False) -> Wanted:
-    """The first of the types that the client accepts which the server has. Raises StatusError 406."""
+    """The first of the types that the client accepts which the server has; protobuf, which takes longest to write
+    here, only where the client accepts nothing else. Raises StatusError 406.
+    """
     accept = headers.get("accept", "")
     if accept in ("", JSON, "*/*"):
         return PLAIN
+    binary: Wanted | None = None
     for clause in accept_clauses(accept):
         media_type, *parameters = (p.strip() for p in clause.split(";"))
         if media_type in ("*/*", "application/*"):
             media_type = JSON
-        if media_type not in (JSON, YAML):
+        if media_type not in (JSON, YAML, PROTOBUF):
             continue
         options = dict(p.split("=", 1) for p in parameters if "=" in p)
         kind = options.get("as", "")
-        if not kind:
-            return Wanted(media_type)
-        group, version = options.get("g", ""), options.get("v", "")
-        if _transforms_to(kind, group, version):
-            return Wanted(media_type, kind, group, version)
+        group, version = (options.get("g", ""), options.get("v", "")) if kind else ("", "")
+        if kind and not _transforms_to(kind, group, version):
+            continue
+        wanted = Wanted(media_type, kind, group, version)
+        if media_type != PROTOBUF:
+            return wanted
+        if binary is None and kind in _IN_PROTOBUF:
+            binary = wanted
+    if binary is not None:
+        return binary
     available = [JSON, YAML, PROTOBUF, *(_WATCH_TYPES if watchable else ())]
     raise status_error(
         406, "NotAcceptable", f"406: Not Acceptable\n\nAvailable representations: {', '.join(available)}"
@@ -100,9 +111,10 @@ def _transforms_to(kind: str, group: str, version: str) -> bool:
     return kind in known and group == _TABLE_GROUP and version in ("v1", "v1beta1")
 
 
-def read_body(request: Request, *, strict: bool = True) -> Body:
-    """What the client sent, decoded; `strict` looks for fields given twice. Raises StatusError 400, 413 or
-    415.
+def read_body(request: Request, gvk: GroupVersionKind, *, strict: bool = True) -> Body:
+    """What the client sent, decoded; it should be of a kind. `strict` looks for fields given twice.
+
+    Raises StatusError 400, 413 or 415, or BodySyntaxError.
     """
     body = request.body
     if not isinstance(body, bytes):
@@ -116,6 +128,8 @@ def read_body(request: Request, *, strict: bool = True) -> Body:
         return _json(body, strict=strict)
     if media_type == YAML:
         return _yaml(body)
+    if media_type == PROTOBUF:
+        return _protobuf(body, gvk)
     raise errors.unsupported_media_type(
         "the body of the request was in an unknown format - accepted media types include: "
         f"{JSON}, {YAML}, {PROTOBUF}"
@@ -156,6 +170,17 @@ def _yaml(body: bytes) -> Body:
     except yaml.YAMLError as error:
         raise BodySyntaxError(f"couldn't get version/kind; json parse error: {error}", body) from None
     return Body(value, text=True)
+
+
+def _protobuf(body: bytes, gvk: GroupVersionKind) -> Body:
+    from kubesim.apimachinery.protobuf.decode import EnvelopeError, MessageError, decode_object
+
+    try:
+        return Body(decode_object(body, gvk), lenient=True)
+    except EnvelopeError as error:
+        raise BodySyntaxError(str(error), body) from None
+    except MessageError as error:
+        raise cannot_be_handled(error.gvk, gvk, str(error)) from None
 
 
 def _summary(body: bytes) -> str:

@@ -59,7 +59,7 @@ class Reviews:
         review = decode_body(
             self._schema,
             resource.gvk,
-            call.body(resource.kind),
+            call.body(resource.gvk),
             validation=options.field_validation,
             warn=options.warn,
         )

@@ -215,7 +215,7 @@ class APIServer:
         binding = decode_body(
             self._schema,
             BINDING,
-            call.body("Binding"),
+            call.body(BINDING),
             validation=options.field_validation,
             warn=options.warn,
         )

@@ -231,7 +231,7 @@ class Subresources:
         return store.get(namespace, name)
 
     def _decode(self, call: Call, gvk: GroupVersionKind, options: WriteOptions) -> JSONObject:
-        body = call.body(gvk.kind)
+        body = call.body(gvk)
         return decode_body(self._schema, gvk, body, validation=options.field_validation, warn=options.warn)
 
 

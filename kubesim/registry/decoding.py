@@ -22,12 +22,13 @@ from kubesim.util.jsontypes import JSONObject
 @dataclass(frozen=True, slots=True)
 class Body:
     """What a client sent. `duplicates` are the texts about fields that the text gives twice; `text` says that
-    it was one.
+    it was one; `lenient`, that it came in an encoding of which upstream never tells unknown fields.
     """
 
     value: Any
     duplicates: Sequence[str] = ()
     text: bool = False
+    lenient: bool = False
 
 
 def strict_error(texts: Sequence[str]) -> str:
@@ -52,7 +53,7 @@ def decode_body(
         obj, unknown = schema.decode(gvk, body, sort_keys=not sent.text)
     except DecodeError as error:
         raise cannot_be_handled(said, gvk, str(error)) from None
-    found = [*sent.duplicates, *unknown]
+    found = [] if sent.lenient else [*sent.duplicates, *unknown]
     if found and validation != "Ignore":
         if validation == "Strict":
             raise cannot_be_handled(said, gvk, strict_error(found))
