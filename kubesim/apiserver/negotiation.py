@@ -21,6 +21,7 @@ from kubesim.apimachinery.rest import (
     STRATEGIC_MERGE_PATCH,
     YAML,
     Request,
+    Response,
 )
 from kubesim.apimachinery.schema.duplicates import find_duplicate_fields
 from kubesim.registry.decoding import Body, cannot_be_handled
@@ -215,3 +216,27 @@ def patch_type(headers: Mapping[str, str]) -> str:
 
 def too_large() -> StatusError:
     return errors.request_entity_too_large(f"Request entity too large: limit is {MAX_BODY}")
+
+
+def in_protobuf(response: Response, headers: Mapping[str, str]) -> Response:
+    """An answer to a client that speaks of protobuf: in JSON, unless it accepts nothing else."""
+    body = response.body
+    if not isinstance(body, dict):
+        return response
+    try:
+        if negotiate(headers).media_type != PROTOBUF:
+            return response
+    except StatusError:  # has been told already
+        return response
+    from kubesim.apimachinery.protobuf.encode import has_protobuf
+
+    if has_protobuf(body):
+        response.headers["content-type"] = PROTOBUF
+        return response
+    if response.headers.get("content-type") != PROTOBUF:
+        return response
+    refused = errors.not_acceptable(
+        "object *unstructured.Unstructured does not implement the protobuf marshalling interface and cannot be "
+        "encoded to a protobuf message"
+    )
+    return Response(406, refused.status, {"content-type": JSON})

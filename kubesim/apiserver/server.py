@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from kubesim.apimachinery import errors
 from kubesim.apimachinery.errors import StatusError
 from kubesim.apimachinery.gvk import GroupVersionResource
-from kubesim.apimachinery.rest import Request, Response, UserInfo
+from kubesim.apimachinery.rest import PROTOBUF, Request, Response, UserInfo
 from kubesim.apimachinery.schema import Schema
 from kubesim.apimachinery.scheme import Scheme
 from kubesim.apiserver.auth import (
@@ -29,7 +29,7 @@ from kubesim.apiserver.discovery import Discovery
 from kubesim.apiserver.handlers import Call, ResourceHandlers, not_allowed, not_there
 from kubesim.apiserver.health import TEXT, VersionInfo, health, root_paths
 from kubesim.apiserver.log import log_events
-from kubesim.apiserver.negotiation import negotiate
+from kubesim.apiserver.negotiation import in_protobuf, negotiate
 from kubesim.apiserver.requestinfo import BadPathError, RequestInfo, first, request_info
 from kubesim.apiserver.reviews import Reviews
 from kubesim.apiserver.subresources import BINDING, ConnectRuntime, Subresources
@@ -142,6 +142,8 @@ class APIServer:
             response = Response(failure.code, failure.status, dict(JSON_TYPE))
         if warnings:
             response.warnings = warnings
+        if PROTOBUF in request.headers.get("accept", ""):
+            return in_protobuf(response, request.headers)
         return response
 
     def authorize(self, request: Request) -> tuple[RequestInfo, UserInfo]:

@@ -43,28 +43,30 @@ from kubesim.util.jsontypes import JSONObject, encode
 _FRAME: Final = 4
 
 
-def encode_object(obj: JSONObject) -> bytes | None:
-    """The body with an object or a list; None for a kind that is not built in, which has no protobuf."""
+def has_protobuf(obj: JSONObject) -> bool:
+    """Whether an object is of a kind that is built in: the others have no protobuf."""
+    return table().message_of(obj.get("apiVersion", ""), obj.get("kind", "")) is not None
+
+
+def encode_object(obj: JSONObject) -> bytes:
+    """The body with an object or a list. Raises KeyError for a kind that is not built in."""
     known = table()
     api_version, kind = obj.get("apiVersion", ""), obj.get("kind", "")
     name = known.message_of(api_version, kind)
     if name is None:
-        return None
+        raise KeyError((api_version, kind))
     type_meta = _text(1, api_version) + _text(2, kind)
     raw = _message(known, known.message(name), obj)
     # gogo writes the two empty texts as well: contentEncoding and contentType.
     return MAGIC + _bytes(1, type_meta) + _bytes(2, raw) + _text(3, "") + _text(4, "")
 
 
-def encode_event(kind: str, obj: JSONObject) -> bytes | None:
-    """A frame of a watch: its length in four bytes, and a WatchEvent; None for a kind that has no protobuf.
+def encode_event(kind: str, obj: JSONObject) -> bytes:
+    """A frame of a watch: its length in four bytes, and a WatchEvent. Raises KeyError as `encode_object`.
 
     Source: apimachinery pkg/runtime/serializer/protobuf, LengthDelimitedFramer.
     """
-    body = encode_object(obj)
-    if body is None:
-        return None
-    event = _text(1, kind) + _bytes(2, _bytes(1, body))
+    event = _text(1, kind) + _bytes(2, _bytes(1, encode_object(obj)))
     return len(event).to_bytes(_FRAME, "big") + event
 
 

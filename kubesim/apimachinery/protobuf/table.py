@@ -39,6 +39,8 @@ MAP: Final = 3
 
 _WIRE: Final = {INT32: VARINT, INT64: VARINT, BOOL: VARINT, DOUBLE: FIXED64}
 _META: Final = "meta.v1"
+_META_VERSION: Final = "meta.k8s.io/v1"
+_OLD_META: Final = "meta.k8s.io/v1beta1"  # the same messages
 # Options are of the group version of the request that they go with: metav1.AddToGroupVersion.
 _EVERYWHERE: Final = frozenset(
     (
@@ -51,8 +53,10 @@ _EVERYWHERE: Final = frozenset(
         "WatchEvent",
     )
 )
-# What upstream has in the core group: metav1.Unversioned.
-_UNVERSIONED: Final = frozenset(("APIGroup", "APIGroupList", "APIResourceList", "APIVersions", "Status"))
+# What upstream has in the core group as well: metav1.Unversioned, and lists of anything.
+_UNVERSIONED: Final = frozenset(
+    ("APIGroup", "APIGroupList", "APIResourceList", "APIVersions", "List", "Status")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,8 @@ class Table:
         """The message of a kind, None for one that is not built in."""
         if kind in _EVERYWHERE or (kind in _UNVERSIONED and api_version == "v1"):
             return f"{_META}.{kind}"
+        if api_version == _OLD_META:
+            return self._kinds.get((_META_VERSION, kind))
         return self._kinds.get((api_version, kind))
 
     def kinds(self) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from kubesim.apimachinery.rest import YAML, Response
+from kubesim.apimachinery.rest import PROTOBUF, YAML, Response
 from kubesim.util.jsontypes import JSONValue
 
 # Who is taken for a person: apiserver pkg/endpoints/handlers/responsewriters, isPrettyPrint.
@@ -53,15 +53,24 @@ def body_bytes(response: Response, *, pretty: bool) -> bytes:
         return body
     if isinstance(body, str):
         return body.encode("utf-8", "replace")
-    if response.headers.get("content-type") == YAML:
+    media_type = response.headers.get("content-type")
+    if media_type == PROTOBUF:
+        from kubesim.apimachinery.protobuf.encode import encode_object
+
+        return encode_object(body)
+    if media_type == YAML:
         from kubesim.util.yamlfmt import dump
 
         return dump(body).encode()
     return json_bytes(body, pretty=pretty)
 
 
-def frame(event_type: str, obj: dict[str, Any]) -> bytes:
-    """One event of a watch on the wire."""
+def frame(event_type: str, obj: dict[str, Any], media_type: str) -> bytes:
+    """One event of a watch on the wire: in JSON, unless it is to be protobuf."""
+    if media_type == PROTOBUF:
+        from kubesim.apimachinery.protobuf.encode import encode_event
+
+        return encode_event(event_type, obj)
     return json_bytes({"type": event_type, "object": obj})
 
 

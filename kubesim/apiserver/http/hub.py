@@ -43,6 +43,7 @@ class Watcher:
         self._ending = False
         self._is_first = True
         self._form = (stream.wanted, stream.include) if stream.shapes else None
+        self._media_type = stream.wanted.media_type
 
     def push(self, event: WatchEvent, frames: dict[Any, bytes] | None = None) -> None:
         """Queue an event; `frames` has those of the same change that others wanted."""
@@ -51,7 +52,7 @@ class Watcher:
             self._put(self._frame(event, is_first=first))
             return
         resource = self.watch.reading.resource
-        key = (resource.gvr, event.type, self._form, first and self._form is not None)
+        key = (resource.gvr, event.type, self._media_type, self._form, first and self._form is not None)
         made = frames.get(key)
         if made is None:
             made = frames[key] = self._frame(event, is_first=first)
@@ -59,7 +60,7 @@ class Watcher:
 
     def _frame(self, event: WatchEvent, *, is_first: bool) -> bytes:
         shaped = self._stream.shape(event, is_first=is_first)
-        return frame(shaped.type, shaped.object)
+        return frame(shaped.type, shaped.object, self._media_type)
 
     def _put(self, data: bytes) -> None:
         self._queue.append(data)
