@@ -80,7 +80,9 @@ def message_of(drawn: st.DataObject, name: str, depth: int) -> Any:
         if field.shape == shapes.LIST:
             made[field.name] = [value_of(drawn, field, depth) for _ in range(drawn.draw(st.integers(1, 2)))]
         elif field.shape == shapes.MAP:
-            made[field.name] = {k: value_of(drawn, field, depth) for k in drawn.draw(st.sets(texts, min_size=1, max_size=2))}
+            made[field.name] = {
+                k: value_of(drawn, field, depth) for k in drawn.draw(st.sets(texts, min_size=1, max_size=2))
+            }
         else:
             value = value_of(drawn, field, depth)
             if value or field.shape != shapes.DROP:
@@ -88,7 +90,9 @@ def message_of(drawn: st.DataObject, name: str, depth: int) -> Any:
     return made
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
+@settings(
+    max_examples=400, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None
+)
 @given(st.data())
 def test_there_and_back(drawn):
     api_version, kind = drawn.draw(st.sampled_from(table().kinds()))
