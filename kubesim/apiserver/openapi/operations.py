@@ -16,13 +16,13 @@ from kubesim.apimachinery.rest import (
     JSON,
     JSON_PATCH,
     MERGE_PATCH,
+    PROTOBUF,
     STRATEGIC_MERGE_PATCH,
     YAML,
 )
 from kubesim.apimachinery.schema.published import META
 from kubesim.apimachinery.scheme import Resource
 from kubesim.apiserver.discovery import subresource_kind, subresources
-from kubesim.apiserver.negotiation import PROTOBUF
 from kubesim.apiserver.openapi import parameters
 from kubesim.registry.store import RETURNS_DELETED
 
