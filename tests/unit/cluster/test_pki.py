@@ -18,7 +18,8 @@ from cryptography.x509.verification import PolicyBuilder, Store
 from support.cli import PROJECT
 from support.cluster import make_cluster
 
-from kubesim.client.resources import CONFIG_MAPS
+from kubesim.client.resources import CONFIG_MAPS, PODS
+from kubesim.cluster.build import Cluster
 from kubesim.cluster.config import ClusterConfig
 from kubesim.cluster.containers import make_runtime
 from kubesim.cluster.pki import CA_KEY_NOTE, CA_NOTE, TOKEN_KEY_NOTE, Authority
@@ -42,6 +43,12 @@ found = Authority.of(storage, SystemIdentities(), ClusterConfig())
 sys.stdout.write((found.ca_pem + found.token_key_pem).decode())
 """
 OLD = b"-----BEGIN CERTIFICATE-----\nbm8gY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n"
+POD = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "web"},
+    "spec": {"containers": [{"name": "c", "image": "nginx"}]},
+}
 
 
 def authority(storage: Storage | None = None, seed: str | None = None) -> Authority:
@@ -238,11 +245,33 @@ def test_a_cluster_of_an_older_kubesim_gets_an_authority_and_publishes_it() -> N
 
 def test_settling_alone_gives_an_older_cluster_its_authority() -> None:
     storage = MemoryStorage()
-    make_cluster(storage, settle=True)
+    old = make_cluster(storage, settle=True)
     with storage.transaction() as tx:
         tx.set_note(CA_NOTE, OLD)
         tx.set_note(CA_KEY_NOTE, None)
     cluster = make_cluster(storage, runtime=make_runtime)
     cluster.settle()
-    found = cluster.client.get(CONFIG_MAPS, "kube-root-ca.crt", "default")["data"]["ca.crt"]
-    assert found == cluster.authority.ca_pem.decode()
+    cluster.client.create(PODS, POD, "default")
+    cluster.settle()
+    made = cluster.authority.ca_pem
+    assert made != old.authority.ca_pem
+    assert read_in_pod(cluster, "ca.crt") == made
+
+
+def test_a_pod_finds_the_authority_and_a_token() -> None:
+    cluster = make_cluster(runtime=make_runtime, settle=True)
+    cluster.client.create(PODS, POD, "default")
+    cluster.settle()
+    assert read_in_pod(cluster, "ca.crt") == cluster.authority.ca_pem
+    user = cluster.server.authenticator.review(read_in_pod(cluster, "token").decode()).user
+    assert user.name == "system:serviceaccount:default:default"
+
+
+def read_in_pod(cluster: Cluster, name: str) -> bytes:
+    status = cluster.client.get(PODS, "web", "default")["status"]["containerStatuses"][0]
+    container = status["containerID"].partition("://")[2]
+    path = f"/var/run/secrets/kubernetes.io/serviceaccount/{name}"
+    assert cluster.runtime is not None
+    code, out, err = cluster.runtime.exec_capture(container, ["cat", path])
+    assert (code, err) == (0, b"")
+    return out
