@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml constraints.txt
+NODE := tests/clients/node
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format lint types imports fix bench golden docs clean
@@ -30,7 +31,13 @@ $(VENV)/.dev: $(SOURCES) | $(BIN)/python
 demo: $(VENV)/.demo ## Install kubesim and play the Services walkthrough on a cluster that goes afterwards
 	@PATH="$(abspath $(BIN)):$$PATH" bash docs/walkthrough.sh
 
-test: $(VENV)/.test ## Install what the tests need and run them all
+# The tests that drive the JavaScript client are skipped where there is no npm.
+$(NODE)/node_modules/.installed: $(NODE)/package.json
+	@if command -v npm > /dev/null; then \
+		npm install --prefix $(NODE) --no-package-lock --no-audit --no-fund --ignore-scripts --silent && touch $@; \
+	fi
+
+test: $(VENV)/.test $(NODE)/node_modules/.installed ## Install what the tests need and run them all
 	$(BIN)/python -m pytest --numprocesses auto
 
 check: format lint types imports test ## All that must hold before a change is submitted
@@ -63,5 +70,5 @@ docs: $(VENV)/.demo ## Write the generated pages and modules
 	$(BIN)/python -m kubesim.storage.sql_schema > kubesim/storage/sql_sqlite_statements.py
 
 clean: ## Remove what was made
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(NODE)/node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
