@@ -268,9 +268,11 @@ class APIServer:
 
     @cached_property
     def _openapi(self) -> OpenAPI:
-        from kubesim.apiserver.openapi.serving import OpenAPI
+        from kubesim.apiserver.openapi.serving import BuiltinKinds, OpenAPI
 
-        return OpenAPI(self.scheme, title_version=self._version.git_version, now=self._clock.now)
+        version = self._version.git_version
+        kinds = BuiltinKinds(self.scheme, title_version=version)
+        return OpenAPI((kinds,), title_version=version, now=self._clock.now)
 
     def _log(self, call: Call) -> Response:
         query = call.request.query

@@ -79,7 +79,11 @@ EXPLAINED = [
     "crd.spec.names",
     "leases.spec --recursive",
     "endpointslices",
+    "svc.spec.ports.targetPort",
+    "pod.spec.containers.resources.limits",
     "nosuchtype",
+    "svc.spec.nosuch",
+    "deploy.spec.template.nosuch.foo",
 ]
 
 

@@ -14,7 +14,18 @@ from kubesim.util.jsontypes import JSONObject
 
 FACTS = Path(__file__).with_name("go_facts.json")
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
+INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
+QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _REFERENCE = "#/$defs/"
+
+# What two types are that the published definitions leave without a description.
+_SAID = {
+    INT_OR_STRING: "A number (int32) or a string: JSON and YAML hold whichever of the two it is.",
+    QUANTITY: (
+        "A fixed-point number with an optional suffix: decimal (n, u, m, k, M, G, T, P, E), binary (Ki, Mi,"
+        " Gi, Ti, Pi, Ei) or a decimal exponent (e3, E3). It is shown in its canonical form: 0.5 as 500m."
+    ),
+}
 
 
 class Published:
@@ -22,6 +33,9 @@ class Published:
 
     def __init__(self, path: Path, minor: int) -> None:
         self.definitions: dict[str, JSONObject] = json.loads(path.read_bytes())["$defs"]
+        for name, text in _SAID.items():
+            if name in self.definitions:
+                self.definitions[name].setdefault("description", text)
         self.minor = minor
         self._facts: JSONObject = json.loads(FACTS.read_bytes())
 

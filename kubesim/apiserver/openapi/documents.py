@@ -73,13 +73,34 @@ def _key(group: str, version: str) -> str:
     return f"apis/{group}/{version}" if group else f"api/{version}"
 
 
+def swagger_head(title_version: str) -> JSONObject:
+    """What stands in a document of version 2 beside paths and definitions."""
+    return {"swagger": "2.0", "info": _info(title_version), "securityDefinitions": _BEARER}
+
+
+def swagger(
+    head: JSONObject,
+    paths: Iterable[tuple[str, JSONObject]],
+    definitions: Iterable[tuple[str, JSONObject]],
+) -> bytes:
+    """The one document of version 2, in JSON."""
+    whole = {name: encode_sorted(value) for name, value in head.items()}
+    for field, members in (("paths", paths), ("definitions", definitions)):
+        whole[field] = _object((name, encode_sorted(value)) for name, value in members)
+    return _object(sorted(whole.items()))
+
+
+def _info(title_version: str) -> JSONObject:
+    return {"title": "Kubernetes", "version": title_version}
+
+
 class Documents:
     """Writes the documents of one scheme. `title_version` is the version of Kubernetes they name."""
 
     def __init__(self, scheme: Scheme, published: Published, title_version: str) -> None:
         self._scheme = scheme
         self._schemas = Schemas(published)
-        self._info = {"title": "Kubernetes", "version": title_version}
+        self._info = _info(title_version)
 
     def v3(self, key: str) -> bytes:
         """The document of a key in JSON."""
@@ -96,25 +117,6 @@ class Documents:
                 ("paths", paths),
             )
         )
-
-    def v2(self) -> bytes:
-        """The one document of version 2, in JSON."""
-        paths = _object((name, encode_sorted(item)) for name, item in self.v2_paths())
-        definitions = _object((name, encode_sorted(schema)) for name, schema in self.v2_definitions())
-        head = self.v2_head()
-        return _object(
-            (
-                ("definitions", definitions),
-                ("info", encode_sorted(head["info"])),
-                ("paths", paths),
-                ("securityDefinitions", encode_sorted(head["securityDefinitions"])),
-                ("swagger", encode_sorted(head["swagger"])),
-            )
-        )
-
-    def v2_head(self) -> JSONObject:
-        """What stands in a document of version 2 beside paths and definitions."""
-        return {"swagger": "2.0", "info": self._info, "securityDefinitions": _BEARER}
 
     def v2_paths(self) -> Iterator[tuple[str, JSONObject]]:
         """The paths of all keys, sorted."""

@@ -10,21 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from kubesim.apimachinery.schema.published import META, Published, references, referred, type_of
+from kubesim.apimachinery.schema.published import (
+    INT_OR_STRING,
+    META,
+    QUANTITY,
+    Published,
+    references,
+    referred,
+    type_of,
+)
 from kubesim.util.jsontypes import JSONObject
 
 V2: Final = "#/definitions/"
 V3: Final = "#/components/schemas/"
-
-INT_OR_STRING: Final = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
-QUANTITY: Final = "io.k8s.apimachinery.pkg.api.resource.Quantity"
-
-_SAID: Final = {
-    INT_OR_STRING: "A number (int32) or a string: JSON and YAML hold whichever of the two it is.",
-    QUANTITY: "A fixed-point number with an optional suffix: decimal (n, u, m, k, M, G, T, P, E), binary (Ki, Mi,"
-    " Gi, Ti, Pi, Ei) or a decimal exponent (e3, E3). It is shown in its canonical form: 0.5 as 500m.",
-}
-"""What two types are that the published definitions leave without a description."""
 
 _DECODES_ITSELF: Final = frozenset(
     {
@@ -114,9 +112,9 @@ class Schemas:
 
     def _special(self, name: str, *, version: int) -> JSONObject | None:
         """The two types that are one of two in JSON."""
-        if name not in _SAID:
+        if name not in (INT_OR_STRING, QUANTITY):
             return None
-        made: JSONObject = {"description": _SAID[name]}
+        made: JSONObject = {"description": self._published.definitions[name]["description"]}
         if name == INT_OR_STRING:
             made["format"] = "int-or-string"
         if version == 2:

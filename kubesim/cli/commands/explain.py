@@ -57,15 +57,16 @@ def _parse(context: Context, text: str) -> tuple[Mapping, list[str]]:
 def page(context: Context, gvk: GroupVersionKind, fields: list[str]) -> str:
     """The page as kubectl's plaintext template lays it out. Raises CLIError."""
     version, cache = _schema_of(context)
+    text = f"GROUP:      {gvk.group}\n" if gvk.group else ""
+    text += f"KIND:       {gvk.kind}\nVERSION:    {gvk.version}\n\n"
     try:
         node = explain_node(version, gvk, fields, cache_dir=cache)
     except FieldNotFoundError as error:
+        context.streams.stdout.write(text)  # the template has come so far when it fails
         raise CLIError(str(error)) from None
     except KeyError:
         shown = f"{gvk.group}/{gvk.version}, Kind={gvk.kind}"
         raise CLIError(f"GVK ({shown}) not found in OpenAPI schema") from None
-    text = f"GROUP:      {gvk.group}\n" if gvk.group else ""
-    text += f"KIND:       {gvk.kind}\nVERSION:    {gvk.version}\n\n"
     if fields:
         text += f"FIELD: {fields[-1]} <{node.type}>\n"
         if node.enum:

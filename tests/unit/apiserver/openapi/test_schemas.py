@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from kubesim.apimachinery.schema.published import Published
+from kubesim.apimachinery.schema.published import INT_OR_STRING, QUANTITY, Published
 from kubesim.apimachinery.schema.tables import definitions_file
-from kubesim.apiserver.openapi.schemas import INT_OR_STRING, QUANTITY, V2, V3, Schemas
+from kubesim.apiserver.openapi.schemas import V2, V3, Schemas
 
 CORE = "io.k8s.api.core.v1."
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."

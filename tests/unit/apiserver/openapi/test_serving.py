@@ -9,9 +9,10 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from support.cluster import make_cluster
+from support.cluster import START, make_cluster
 
 from kubesim.apimachinery.rest import Request, Response
+from kubesim.apiserver.openapi.serving import BuiltinKinds, OpenAPI
 from kubesim.apiserver.server import APIServer
 
 OLD_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
@@ -323,3 +324,57 @@ def test_other_versions_of_kubernetes_have_their_own_documents(server: APIServer
         assert etags[0] != etags[1]
     finally:
         older.close()
+
+
+# More sources than one.
+
+
+class Thing:
+    """A source whose one document changes: what a CustomResourceDefinition will be."""
+
+    def __init__(self) -> None:
+        self.version = 1
+
+    def hashes(self) -> dict[str, str]:
+        return {"apis/example.com/v1": f"V{self.version}", "api": "HIDDEN"}
+
+    def writer(self) -> Thing:
+        return self
+
+    def v3(self, key: str) -> bytes:
+        return json.dumps({"openapi": "3.0.0", "key": key, "version": self.version}).encode()
+
+    def v2_paths(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        yield "/apis/example.com/v1/", {}
+
+    def v2_definitions(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        yield "com.example.v1.Thing", {"type": "object", "description": str(self.version)}
+        yield "io.k8s.api.core.v1.Pod", {"description": "not the real one"}
+
+
+def test_documents_of_a_second_source_are_served_beside_the_built_in_ones(server: APIServer) -> None:
+    thing = Thing()
+    kinds = BuiltinKinds(server.scheme, title_version="v1.32.0")
+    served = OpenAPI((kinds, thing), title_version="v1.32.0", now=lambda: START)
+
+    def ask(url: str) -> dict[str, Any]:
+        parts = urlsplit(url)
+        response = served.handle(Request("GET", parts.path, parse_qs(parts.query)))
+        assert response is not None
+        return document(response)
+
+    def url() -> str:
+        found: str = ask("/openapi/v3")["paths"]["apis/example.com/v1"]["serverRelativeURL"]
+        return found
+
+    assert url() == "/openapi/v3/apis/example.com/v1?hash=V1"
+    assert ask(url())["version"] == 1
+    assert "/api/" in ask("/openapi/v3/api")["paths"]
+    assert ask("/openapi/v2")["definitions"]["com.example.v1.Thing"]["description"] == "1"
+    thing.version = 2
+    assert url() == "/openapi/v3/apis/example.com/v1?hash=V2"
+    assert ask(url())["version"] == 2
+    swagger = ask("/openapi/v2")
+    assert swagger["definitions"]["com.example.v1.Thing"]["description"] == "2"
+    assert swagger["definitions"]["io.k8s.api.core.v1.Pod"]["description"] != "not the real one"
+    assert {"/apis/example.com/v1/", "/api/v1/pods"} <= set(swagger["paths"])
