@@ -166,9 +166,8 @@ class Subresources:
         options: WriteOptions,
     ) -> Response:
         info = call.info
-        return Response(
-            200, update_scale(store, info.name, change, namespace=info.namespace, options=options)
-        )
+        made = update_scale(store, info.name, change, namespace=info.namespace, options=options)
+        return _answer(call, 200, made)
 
     # Pods.
 
@@ -183,7 +182,7 @@ class Subresources:
         """Assign a Pod to a node."""
         ensure_namespace(metadata_of(binding), call.info.namespace)
         status = bind(pods, name, binding, namespace=call.info.namespace, options=options, clock=self._clock)
-        return Response(201, status)
+        return _answer(call, 201, status)
 
     def _evict(self, call: Call, store: Store) -> Response:
         options = call.write_options("CreateOptions")
@@ -201,7 +200,7 @@ class Subresources:
             options=options,
             clock=self._clock,
         )
-        return Response(201, status)
+        return _answer(call, 201, status)
 
     def _finalize(self, call: Call, store: Store) -> Response:
         return self._handlers.update(call, store, FINALIZE)
@@ -222,7 +221,7 @@ class Subresources:
             clock=self._clock,
             identities=self._identities,
         )
-        return Response(201, issued)
+        return _answer(call, 201, issued)
 
     def _get_object(self, gvr: GroupVersionResource, namespace: str, name: str) -> JSONObject:
         store = self._registry.store(gvr)
@@ -233,6 +232,11 @@ class Subresources:
     def _decode(self, call: Call, gvk: GroupVersionKind, options: WriteOptions) -> JSONObject:
         body = call.body(gvk)
         return decode_body(self._schema, gvk, body, validation=options.field_validation, warn=options.warn)
+
+
+def _answer(call: Call, status: int, obj: JSONObject) -> Response:
+    """An object as what it is, in a form that the client reads."""
+    return Response(status, obj, {"content-type": negotiate(call.request.headers).media_type})
 
 
 def proxied_name(text: str) -> str:
