@@ -38,12 +38,19 @@ ANONYMOUS = UserInfo("system:anonymous", ("system:unauthenticated",))
 """Who shows nothing that says who it is."""
 
 
+class JSONText(bytes):
+    """The JSON of a body, as it was stored: another face may still want it in another form."""
+
+    __slots__ = ()
+
+
 @dataclass(slots=True)
 class Request:
     """One request. `query` holds each parameter's values in order; header names are lower case.
 
     `body` is the decoded object or list where the sender is in process, else the bytes. `index` is an indexer
-    lookup as client-go's `ByIndex`: a name and the values wanted; only in process, never on the wire.
+    lookup as client-go's `ByIndex`: a name and the values wanted; only in process, never on the wire. `encoded` says
+    that the sender would encode the answer anyway: it may come as the bytes of its JSON.
     """
 
     method: str
@@ -53,6 +60,7 @@ class Request:
     body: bytes | JSONObject | list[object] | None = None
     user: UserInfo = ADMIN
     index: tuple[str, tuple[str, ...]] | None = None
+    encoded: bool = False
 
 
 @dataclass(slots=True)

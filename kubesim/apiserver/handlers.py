@@ -13,7 +13,7 @@ from kubesim.apimachinery import errors
 from kubesim.apimachinery.errors import StatusError, status_error
 from kubesim.apimachinery.fields import selector_from_fields
 from kubesim.apimachinery.gvk import GroupVersionKind
-from kubesim.apimachinery.rest import PROTOBUF, Request, Response, UserInfo
+from kubesim.apimachinery.rest import PROTOBUF, JSONText, Request, Response, UserInfo
 from kubesim.apimachinery.scheme import Resource
 from kubesim.apiserver.negotiation import PLAIN, BodySyntaxError, Wanted, negotiate, patch_type, read_body
 from kubesim.apiserver.output import EventStream, respond
@@ -118,6 +118,9 @@ class ResourceHandlers:
         wanted = negotiate(call.request.headers)
         info = call.info
         version = first(call.request.query, "resourceVersion") if call.request.query else ""
+        if call.request.encoded and wanted is PLAIN and not version:
+            text = store.get_json(_namespace(call, store), info.name)
+            return Response(200, JSONText(text), {"content-type": PLAIN.media_type})
         obj = store.get(_namespace(call, store), info.name, resource_version=version)
         return self._respond(call, store, obj, 200, wanted)
 
@@ -125,6 +128,9 @@ class ResourceHandlers:
         wanted = negotiate(call.request.headers, watchable=True)
         options = list_options(call.request.query)
         store.check_field_selector(options.field_selector)
+        if call.request.encoded and wanted is PLAIN:
+            text = store.list_json(_namespace(call, store), options)
+            return Response(200, JSONText(text), {"content-type": PLAIN.media_type})
         found = store.list(_namespace(call, store), options, index=call.request.index)
         return self._respond(call, store, found, 200, wanted)
 

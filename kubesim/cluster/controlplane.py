@@ -70,33 +70,43 @@ class ControlPlane:
         host: str = LOOPBACK,
         port: int = 0,
         *,
-        authenticator: Authenticator,
-        context: ssl.SSLContext | None,
+        authenticator: Authenticator | None = None,
+        context: ssl.SSLContext | None = None,
+        tls: bool = True,
     ) -> str:
-        """Answer requests at an address; its URL. Raises OSError."""
+        """Answer requests at an address; its URL. Raises OSError.
+
+        Over TLS with a certificate of the cluster's own authority, unless told otherwise.
+        """
+        if tls and context is None:
+            context = self.cluster.authority.server_context([host])
         chosen = self._server(authenticator).listen(host, port, context)
         shown = f"[{host}]" if ":" in host else host
         url = f"{'https' if context else 'http'}://{shown}:{chosen}"
         self.urls.append(url)
         return url
 
-    def serve_unix(self, path: Path, *, authenticator: Authenticator) -> None:
+    def serve_unix(self, path: Path) -> None:
         """Answer the owner's requests on a socket file. Raises OSError."""
-        self._server(authenticator).listen_unix(path)
+        self._server(None).listen_unix(path)
 
     @property
     def connections(self) -> int:
         """How many clients are connected."""
         return self._http.connections if self._http is not None else 0
 
-    def _server(self, authenticator: Authenticator) -> HTTPServer:
+    def _server(self, authenticator: Authenticator | None) -> HTTPServer:
         if self._http is None:
             from kubesim.apiserver.http.app import Application
             from kubesim.apiserver.http.serving import HTTPServer
 
             cluster = self.cluster
             app = Application(
-                cluster.server, cluster.storage, authenticator=authenticator, control=self, clock=self._time
+                cluster.server,
+                cluster.storage,
+                authenticator=authenticator or cluster.server.authenticator,
+                control=self,
+                clock=self._time,
             )
             options = {} if self._patience is None else {"patience": self._patience}
             server = HTTPServer(app, **options)

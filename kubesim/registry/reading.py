@@ -7,6 +7,7 @@ left is compared object by object.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 from kubesim.apimachinery import errors
 from kubesim.apimachinery.fields import FieldSelector
@@ -30,18 +31,22 @@ from kubesim.storage.interface import Compacted, FutureRevision, Page, Row, Stor
 from kubesim.util.clock import Clock
 from kubesim.util.collection import collection_paused
 from kubesim.util.gotext import quote
-from kubesim.util.jsontypes import JSONObject, decode
+from kubesim.util.jsontypes import JSONObject, decode, encode
 
 Match = Callable[[JSONObject], bool]
 Objects = list[JSONObject]
 LookUp = tuple[str, tuple[str, ...]]
 """An index and the values of which any will do."""
+Found = tuple[Row, JSONObject | None]
+"""A row, and its object where that had to be looked into."""
+Selection = list[Found]
 Selected = tuple[Objects, int, int | None, Position | None]
 """Objects, the revision they are of, how many are left, and where to go on (None at the end)."""
 MANY = 500
 """Of so many objects, decoding is what Python's garbage collector would slow down."""
 TALLY_BOUNDS = (30, 3000)
 """How far the finds of look-ups are counted to choose the one with the fewest: a few, then many."""
+NO_REVISION = b'"resourceVersion":""'
 STANDARD_LABELS = frozenset({"metadata.name", "metadata.namespace"})
 
 
@@ -83,6 +88,34 @@ class Reading:
             raise errors.not_found(self.resource.plural, name, group=self.resource.group)
         return self.load(row)
 
+    def get_json(self, namespace: str, name: str) -> bytes:
+        """One object as its JSON. Raises StatusError 404."""
+        row = self.storage.get(self.key(namespace, name))
+        if row is None:
+            raise errors.not_found(self.resource.plural, name, group=self.resource.group)
+        return self._json(row)
+
+    def _json(self, row: Row) -> bytes:
+        """A row as JSON with its revision in the place that is kept for it; names before it have no quotes."""
+        at = row.value.find(NO_REVISION) if self._conversion is None else -1
+        if at < 0:  # converted, or stored by a kubesim that kept no place
+            return encode(self.load(row))
+        return b'%s"resourceVersion":"%d"%s' % (
+            row.value[:at],
+            row.revision,
+            row.value[at + len(NO_REVISION) :],
+        )
+
+    def _item_json(self, row: Row) -> bytes:
+        text = self._json(row)
+        head = self._head
+        return b"{" + text[len(head) :] if text.startswith(head) else encode(_untyped(self.load(row)))
+
+    @cached_property
+    def _head(self) -> bytes:
+        """How every stored object of this resource begins."""
+        return f'{{"kind":"{self.resource.kind}","apiVersion":"{self.resource.api_version}",'.encode()
+
     # Many objects.
 
     def check_field_selector(self, selector: FieldSelector) -> FieldSelector:
@@ -117,39 +150,48 @@ class Reading:
     ) -> JSONObject:
         """A List object, items in the order of their keys. `index` is a look-up as client-go's ByIndex."""
         objects, page, remaining, following = self.select(namespace, options, index=index)
-        metadata: JSONObject = {"resourceVersion": str(page)}
-        if following is not None:
-            metadata["continue"] = encode_token(following)
-            if remaining is not None and not options.selective:
-                metadata["remainingItemCount"] = remaining
         return {
             "kind": f"{self.resource.kind}List",
             "apiVersion": self.resource.api_version,
-            "metadata": metadata,
+            "metadata": _list_metadata(options, page, remaining, following),
             "items": objects,
         }
+
+    def list_json(self, namespace: str, options: ListOptions) -> bytes:
+        """The same List as its JSON, put together from what is stored; items do not repeat what they are."""
+        found, page, remaining, following = self._select(namespace, options, None)
+        resource = self.resource
+        metadata = encode(_list_metadata(options, page, remaining, following))
+        head = f'{{"kind":"{resource.kind}List","apiVersion":"{resource.api_version}","metadata":'.encode()
+        items = b",".join([self._item_json(row) for row, _ in found])
+        return b"".join((head, metadata, b',"items":[', items, b"]}"))
 
     def select(
         self, namespace: str, options: ListOptions, *, index: tuple[str, Sequence[str]] | None = None
     ) -> Selected:
         """What a list returns, before it is a List. Raises StatusError."""
+        found, page, remaining, following = self._select(namespace, options, index)
+        if len(found) < MANY:
+            return [obj or self.load(row) for row, obj in found], page, remaining, following
+        with collection_paused():
+            return [obj or self.load(row) for row, obj in found], page, remaining, following
+
+    def _select(
+        self, namespace: str, options: ListOptions, index: tuple[str, Sequence[str]] | None
+    ) -> tuple[Selection, int, int | None, Position | None]:
+        """The rows that are selected, those decoded that had to be looked into. Raises StatusError."""
         namespace = self._narrowed(namespace, options)
         prefix = prefix_of(self.gvr, namespace)
         at, after = self._position(options)
         page = self._looked_up(namespace, prefix, options, index) if at is None and not after else None
         if page is None:
             return self._scanned(prefix, options, at, after)
-        objects = self._matching(page.rows, options)
-        if not options.limit or len(objects) <= options.limit:
-            return objects, page.revision, None, None
-        kept = objects[: options.limit]
-        last = kept[-1]["metadata"]
-        start = (
-            last["name"]
-            if namespace or not self.resource.namespaced
-            else f"{last['namespace']}/{last['name']}"
-        )
-        return kept, page.revision, len(objects) - options.limit, Position(start, page.revision)
+        found = self._matching(page.rows, options)
+        if not options.limit or len(found) <= options.limit:
+            return found, page.revision, None, None
+        kept = found[: options.limit]
+        start = kept[-1][0].key[len(prefix) :]
+        return kept, page.revision, len(found) - options.limit, Position(start, page.revision)
 
     def _narrowed(self, namespace: str, options: ListOptions) -> str:
         """A field selector may name the one namespace."""
@@ -213,19 +255,21 @@ class Reading:
         rows = [row for row in (self.storage.get(prefix + n) for n in names) if row is not None]
         return Page(rows, self.storage.revision())
 
-    def _scanned(self, prefix: str, options: ListOptions, at: int | None, after: str) -> Selected:
-        objects: Objects = []
+    def _scanned(
+        self, prefix: str, options: ListOptions, at: int | None, after: str
+    ) -> tuple[Selection, int, int | None, Position | None]:
+        found: Selection = []
         start = prefix + after if after else ""
         limit = options.limit
         while True:
-            page = self._page(prefix, at, start, limit - len(objects) if limit else 0, options)
-            objects += self._matching(page.rows, options)
+            page = self._page(prefix, at, start, limit - len(found) if limit else 0, options)
+            found += self._matching(page.rows, options)
             if not page.more:
-                return objects, page.revision, None, None
+                return found, page.revision, None, None
             # A page may hold fewer matches than asked for: read on, at the same revision.
             at, start = page.revision, page.rows[-1].key
-            if len(objects) >= limit:
-                return objects, page.revision, page.remaining, Position(start[len(prefix) :], page.revision)
+            if len(found) >= limit:
+                return found, page.revision, page.remaining, Position(start[len(prefix) :], page.revision)
 
     def _page(self, prefix: str, at: int | None, start: str, limit: int, options: ListOptions) -> Page:
         try:
@@ -237,14 +281,14 @@ class Reading:
         except FutureRevision as error:
             raise too_large(error.asked, error.current) from None
 
-    def _matching(self, rows: Sequence[Row], options: ListOptions) -> Objects:
+    def _matching(self, rows: Sequence[Row], options: ListOptions) -> Selection:
         match = self.matcher(options)
+        if match is None:
+            return [(row, None) for row in rows]
         if len(rows) < MANY:
-            objects = [self.load(row) for row in rows]
-        else:
-            with collection_paused():
-                objects = [self.load(row) for row in rows]
-        return [o for o in objects if match(o)] if match else objects
+            return [found for found in ((row, self.load(row)) for row in rows) if match(found[1])]
+        with collection_paused():
+            return [found for found in ((row, self.load(row)) for row in rows) if match(found[1])]
 
     def matcher(self, options: ListOptions) -> Match | None:
         """Whether an object is selected; None if every one is."""
@@ -262,3 +306,19 @@ class Reading:
     def watch(self, namespace: str, options: ListOptions) -> Watch:
         """A watch from a revision on, or from what is there now."""
         return Watch(self, self._narrowed(namespace, options), options)
+
+
+def _list_metadata(
+    options: ListOptions, revision: int, remaining: int | None, following: Position | None
+) -> JSONObject:
+    metadata: JSONObject = {"resourceVersion": str(revision)}
+    if following is not None:
+        metadata["continue"] = encode_token(following)
+        if remaining is not None and not options.selective:
+            metadata["remainingItemCount"] = remaining
+    return metadata
+
+
+def _untyped(obj: JSONObject) -> JSONObject:
+    """An object without what it is, as a typed list holds it."""
+    return {k: v for k, v in obj.items() if k not in ("kind", "apiVersion")}

@@ -34,7 +34,9 @@ POD = json.dumps(
         "spec": {"containers": [{"name": "web", "image": "nginx:1.27", "ports": [{"containerPort": 80}]}]},
     }
 )
-CONFIG_MAP = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c-%d"}, "data": {"a": "b"}})
+CONFIG_MAP = json.dumps(
+    {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c-%d"}, "data": {"a": "b"}}
+)
 PODS = "/api/v1/namespaces/default/pods"
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 
@@ -147,7 +149,9 @@ def _create_pods(server: Server) -> list[float]:
 
 
 def _many_pods(server: Server) -> list[Measurement]:
-    return [Measurement("resident memory, 10,000 Pods that run", int(server.ask("rss")) / 1024, "MiB", target=350)]
+    return [
+        Measurement("resident memory, 10,000 Pods that run", int(server.ask("rss")) / 1024, "MiB", target=350)
+    ]
 
 
 def _watches(server: Server) -> list[Measurement]:

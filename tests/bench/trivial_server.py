@@ -16,7 +16,11 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 # As long as a Service, so that both send the same number of bytes.
-_ANSWER = {"kind": "Service", "apiVersion": "v1", "metadata": {"name": "web", "annotations": {"note": "x" * 1400}}}
+_ANSWER = {
+    "kind": "Service",
+    "apiVersion": "v1",
+    "metadata": {"name": "web", "annotations": {"note": "x" * 1400}},
+}
 
 
 async def answer(request: Request) -> JSONResponse:
@@ -28,7 +32,12 @@ async def answer(request: Request) -> JSONResponse:
 async def main() -> None:
     app = Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "POST"])])
     config = uvicorn.Config(
-        app, ssl_certfile=sys.argv[1], ssl_keyfile=sys.argv[2], log_config=None, access_log=False, lifespan="off"
+        app,
+        ssl_certfile=sys.argv[1],
+        ssl_keyfile=sys.argv[2],
+        log_config=None,
+        access_log=False,
+        lifespan="off",
     )
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(config)

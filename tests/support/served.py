@@ -90,7 +90,7 @@ def served(*, nodes: int = 1, patience: float | None = None) -> Iterator[Served]
     plane = ControlPlane(cluster, patience=patience)
     plane.start()
     try:
-        yield Served(cluster, plane, plane.serve(authenticator=Everybody(), context=None))
+        yield Served(cluster, plane, plane.serve(authenticator=Everybody(), tls=False))
     finally:
         plane.stop()
         cluster.close()

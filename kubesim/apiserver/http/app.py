@@ -32,10 +32,11 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 WRITES: Final = ("POST", "PUT", "PATCH", "DELETE")
-MANY: Final = 200
-"""A list that had more items the last time is made in a thread."""
 OPENAPI: Final = "/openapi/"
 """Documents below it are written when they are first asked for."""
+LARGE: Final = 1024 * 1024
+"""An answer that was larger the last time is made in a thread."""
+_REMEMBERED: Final = 256
 _THREADS: Final = 16
 _JSON: Final = "application/json"
 
@@ -84,7 +85,7 @@ class Application:
         self._clock = clock
         self._identities = SystemIdentities()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="kubesim-request")
-        self._sizes: dict[str, int] = {}
+        self._large: dict[str, None] = {}
         self.hub = Hub(storage)
         self.metrics = Metrics(server, storage, self.hub)
         # Those of the priority and fairness objects that every request of an administrator falls under.
@@ -105,6 +106,7 @@ class Application:
         query = parse_qs(query_string.decode("latin-1"), keep_blank_values=True) if query_string else {}
         state = scope["state"]
         request = Request(scope["method"], scope["raw_path"].decode("latin-1"), query, headers)
+        request.encoded = not wants_pretty(query, headers.get("user-agent", ""))
         try:
             request.user = self._user(headers, state)
             request.body = await _body(receive, headers)
@@ -133,7 +135,7 @@ class Application:
 
     async def _answer(self, request: Request, state: dict[str, Any]) -> Response:
         writes = request.method in WRITES
-        takes_long = self._sizes.get(request.path, 0) > MANY or request.path.startswith(OPENAPI)
+        takes_long = request.path in self._large or request.path.startswith(OPENAPI)
         if takes_long or (writes and self._control.is_busy()):
             response = await self._in_thread(self._server, request)
         else:
@@ -155,10 +157,8 @@ class Application:
         return Response(200, text, {"content-type": content_type})
 
     async def _respond(self, request: Request, response: Response, send: Send) -> None:
-        agent = request.headers.get("user-agent", "")
-        body = body_bytes(response, pretty=wants_pretty(request.query, agent))  # type: ignore[arg-type]
-        if isinstance(response.body, dict) and "items" in response.body:
-            self._note_size(request.path, len(response.body["items"] or ()))
+        body = body_bytes(response, pretty=not request.encoded)
+        self._note_size(request.path, len(body))
         headers = self._response_headers(request, response)
         if (
             len(body) >= GZIP_FROM
@@ -172,11 +172,13 @@ class Application:
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if response.status in (204, 304) else body})
 
-    def _note_size(self, path: str, items: int) -> None:
-        if items > MANY:
-            self._sizes[path] = items
-        elif path in self._sizes:
-            del self._sizes[path]
+    def _note_size(self, path: str, size: int) -> None:
+        if size > LARGE:
+            self._large[path] = None
+            if len(self._large) > _REMEMBERED:
+                del self._large[next(iter(self._large))]
+        elif path in self._large:
+            del self._large[path]
 
     def _response_headers(self, request: Request, response: Response) -> list[tuple[bytes, bytes]]:
         audit = request.headers.get("audit-id") or self._identities.uid()

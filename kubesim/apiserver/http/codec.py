@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from kubesim.apimachinery.rest import PROTOBUF, YAML, Response
+from kubesim.apimachinery.rest import PROTOBUF, YAML, JSONText, Response
 from kubesim.util.jsontypes import JSONValue
 
 # Who is taken for a person: apiserver pkg/endpoints/handlers/responsewriters, isPrettyPrint.
@@ -37,7 +37,10 @@ def wants_pretty(query: dict[str, list[str]], agent: str) -> bool:
 
 def json_bytes(value: JSONValue, *, pretty: bool = False) -> bytes:
     """JSON as kube-apiserver writes it: one line with its end, or indented without."""
-    text = orjson.dumps(value, option=_PRETTY if pretty else _COMPACT)
+    return _escaped(orjson.dumps(value, option=_PRETTY if pretty else _COMPACT))
+
+
+def _escaped(text: bytes) -> bytes:
     for character, escape in _ESCAPES:
         if character in text:
             text = text.replace(character, escape)
@@ -49,6 +52,8 @@ def body_bytes(response: Response, *, pretty: bool) -> bytes:
     body = response.body
     if body is None:
         return b""
+    if isinstance(body, JSONText):
+        return _escaped(body) + b"\n"
     if isinstance(body, bytes):
         return body
     if isinstance(body, str):
