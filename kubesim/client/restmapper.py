@@ -92,6 +92,10 @@ class RESTMapper:
             raise NoMatch(f'the server doesn\'t have a resource type "{word}"')
         return found
 
+    def resources(self, word: str) -> list[Mapping]:
+        """All resources that a word without a group may mean, the preferred one first: ResourcesFor."""
+        return list(self._by_word.get(word.lower(), ()))
+
     def kind(self, gvk: GroupVersionKind) -> Mapping:
         """The resource of an object's kind. Raises NoMatch with client-go's text."""
         found = self._by_kind.get(gvk) or self._list(gvk) or self._unversioned(gvk)

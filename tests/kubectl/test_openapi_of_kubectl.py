@@ -84,6 +84,23 @@ EXPLAINED = [
     "nosuchtype",
     "svc.spec.nosuch",
     "deploy.spec.template.nosuch.foo",
+    "deployments.apps.spec.replicas",
+    "deployments.appsx.spec",
+    "deploy.apps.spec",
+    "DEPLOYMENTS.spec",
+    "Deployment.spec",
+    "events.events.k8s.io.action",
+    "horizontalpodautoscalers.v1.autoscaling",
+    "pods.spec.",
+    "pod..spec",
+    ".pods",
+    "pods.spec.containers[0].name",
+    "podsx.spec",
+    "pods --api-version=apps/v1",
+    "hpa --api-version=v1",
+    "hpa --api-version=foo/v1",
+    "hpa --api-version=a/b/c",
+    "nosuchtype --api-version=v1",
 ]
 
 

@@ -9,7 +9,7 @@ from kubesim.apimachinery.schema.explain import ExplainNode, FieldNotFoundError,
 from kubesim.cli.command import Command, Context
 from kubesim.cli.errors import CLIError, RawError
 from kubesim.cli.flags import Flag, boolean
-from kubesim.client.restmapper import Mapping, NoMatch
+from kubesim.client.restmapper import Mapping, NoMatch, RESTMapper
 
 FORMATS = ("plaintext", "plaintext-openapiv2")
 SHORT_ENUM = 4
@@ -28,30 +28,51 @@ def run(context: Context) -> int:
         raise CLIError("We accept only this format: explain RESOURCE\n")
     if flags.text("output") not in FORMATS:
         raise CLIError(f"unrecognized format: {flags.text('output')}")
-    mapping, fields = _parse(context, context.args[0])
-    gvk = mapping.gvk
-    if flags.text("api-version"):
-        try:
-            gvk = GroupVersionKind(*split_api_version(flags.text("api-version")), gvk.kind)
-        except ValueError as error:
-            raise CLIError(str(error)) from None
+    gvk, fields = _parse(context, context.args[0], flags.text("api-version"))
     context.streams.stdout.write(page(context, gvk, fields) + "\n")
     return 0
 
 
-def _parse(context: Context, text: str) -> tuple[Mapping, list[str]]:
-    """`svc.spec.ports`, `deployments.apps.spec`, `deployments.v1.apps.spec`: the resource, then the path."""
-    word, *rest = [p for p in text.split(".") if p] or [""]
-    try:
-        mapping = context.session.mapper.resource(word)
-    except NoMatch as error:
-        raise RawError(str(error)) from None
-    for count in range(len(rest), 0, -1):
+def _parse(context: Context, text: str, api_version: str) -> tuple[GroupVersionKind, list[str]]:
+    """`svc.spec.ports`, `deployments.apps.spec`: the kind, and the path of the field.
+
+    As SplitAndParseResourceRequestWithMatchingPrefix: where the text begins with the full name of one of the
+    resources that the first word may mean, the group belongs to the name; else all that follows is a field.
+    """
+    word, *fields = text.removesuffix(".").split(".")
+    if not all((word, *fields)) or "[" in text:
+        raise CLIError("invalid jsonpath syntax, first node must be field node")
+    mapper = context.session.mapper
+    found = mapper.resources(word)
+    if not found:
         try:
-            return context.session.mapper.resource(".".join([word, *rest[:count]])), rest[count:]
-        except NoMatch:
-            continue
-    return mapping, rest
+            found = [mapper.resource(word)]
+        except NoMatch as error:
+            raise RawError(str(error)) from None
+    if api_version:
+        return _in_version(mapper, found[0], api_version), fields
+    for mapping in found:
+        name = f"{mapping.gvr.resource}.{mapping.gvr.group}" if mapping.gvr.group else mapping.gvr.resource
+        if text.startswith(name):
+            return mapping.gvk, [f for f in text[len(name) :].split(".")[1:] if f]
+    return found[0].gvk, fields
+
+
+def _in_version(mapper: RESTMapper, mapping: Mapping, api_version: str) -> GroupVersionKind:
+    """The kind that a resource has in the group and version that the user names."""
+    try:
+        group, version = split_api_version(api_version)
+    except ValueError as error:
+        raise CLIError(str(error)) from None
+    resource = mapping.gvr.resource
+    known = [m for m in mapper.mappings if (m.gvr.group, m.gvr.version) == (group, version)]
+    for other in known:
+        if other.gvr.resource == resource:
+            return other.gvk
+    shown = f"{group}/{version}, Resource={resource}"
+    if known:
+        raise CLIError(f"GVR ({shown}) not found in OpenAPI schema")
+    raise CLIError(f'couldn\'t find resource for "{shown}"')
 
 
 def page(context: Context, gvk: GroupVersionKind, fields: list[str]) -> str:
