@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from kubesim.apimachinery import errors
 from kubesim.apimachinery.errors import StatusError
 from kubesim.apimachinery.gvk import GroupVersionResource
-from kubesim.apimachinery.rest import PROTOBUF, Request, Response, UserInfo
+from kubesim.apimachinery.rest import JSON, PROTOBUF, Request, Response, UserInfo
 from kubesim.apimachinery.schema import Schema
 from kubesim.apimachinery.scheme import Scheme
 from kubesim.apiserver.auth import (
@@ -142,6 +142,8 @@ class APIServer:
             response = Response(failure.code, failure.status, dict(JSON_TYPE))
         if warnings:
             response.warnings = warnings
+        if isinstance(response.body, dict):
+            response.headers.setdefault("content-type", JSON)
         if PROTOBUF in request.headers.get("accept", ""):
             return in_protobuf(response, request.headers)
         return response

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from support.cluster import make_cluster
+from support.served import served
 
 from kubesim.apimachinery.gvk import GroupVersionKind
 from kubesim.apimachinery.protobuf.decode import decode_object
@@ -234,3 +236,32 @@ def test_status_in_protobuf(server):
 def test_table_is_not_to_be_had_in_protobuf(server):
     accept = f"{PROTOBUF};as=Table;g=meta.k8s.io;v=v1"
     assert send(server, "GET", MAPS, accept=accept).status == 406
+
+
+def frames(answer: http.client.HTTPResponse) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The events of a watch: a length in four bytes, then a WatchEvent with a type and an object."""
+    while size := int.from_bytes(answer.read(4), "big"):
+        frame = answer.read(size)
+        length = frame[1]
+        yield frame[2 : 2 + length].decode(), decode_object(frame[frame.index(b"k8s\0") :], ANY)
+
+
+def test_watch_in_protobuf_over_http():
+    with served() as cluster:
+        for name in ("a", "b"):
+            assert cluster.ask("POST", MAPS, config_map(name), {"content-type": PROTOBUF}).status == 201
+        listed = cluster.ask("GET", MAPS, headers={"accept": PROTOBUF})
+        assert listed.headers["content-type"] == PROTOBUF
+        revision = decode_object(listed.body, ANY)["metadata"]["resourceVersion"]
+        connection = http.client.HTTPConnection(cluster.host, cluster.port, timeout=20)
+        connection.request("GET", f"{MAPS}?watch=1&resourceVersion={revision}", headers={"accept": PROTOBUF})
+        answer = connection.getresponse()
+        assert answer.headers["content-type"] == f"{PROTOBUF};stream=watch"
+        events = frames(answer)
+        with cluster.watch(f"{MAPS}?watch=1&resourceVersion={revision}") as plain:
+            cluster.ask("PUT", f"{MAPS}/a", config_map("a", data={"k": "v"}), {"content-type": PROTOBUF})
+            cluster.ask("DELETE", f"{MAPS}/b")
+            for kind in ("MODIFIED", "DELETED"):
+                event = next(plain)
+                assert next(events) == (kind, event["object"])
+        connection.close()
