@@ -72,6 +72,8 @@ def negotiate(headers: Mapping[str, str], *, watchable: bool = False) -> Wanted:
         group, version = (options.get("g", ""), options.get("v", "")) if kind else ("", "")
         if kind and not _transforms_to(kind, group, version):
             continue
+        if media_type == JSON and not kind:
+            return PLAIN
         wanted = Wanted(media_type, kind, group, version)
         if media_type != PROTOBUF:
             return wanted

@@ -18,6 +18,7 @@ from kubesim.apimachinery.protobuf.decode import decode_object
 from kubesim.apimachinery.protobuf.encode import encode_object
 from kubesim.apimachinery.rest import JSON, PROTOBUF, Request, Response
 from kubesim.apiserver.http.codec import body_bytes
+from kubesim.apiserver.negotiation import PLAIN, negotiate
 from kubesim.apiserver.server import APIServer
 from kubesim.cluster.build import Cluster
 
@@ -192,6 +193,11 @@ def test_refused_with_400(server, body, text):
 def test_json_is_answered_where_it_is_accepted(server):
     response = send(server, "POST", MAPS, config_map())
     assert response.headers["content-type"] == JSON
+
+
+@pytest.mark.parametrize("accept", [JSON, "*/*", f"{JSON}, */*", f"{PROTOBUF},{JSON}", f"{PROTOBUF}, */*"])
+def test_who_takes_json_is_answered_the_short_way(accept):
+    assert negotiate({"accept": accept}) is PLAIN
 
 
 def read(response: Response) -> dict[str, Any]:
