@@ -186,18 +186,18 @@ def test_questions_are_answered(kubectl: Kubectl) -> None:
 # Whole objects: every field that the kind has in 1.32, each with a value that is not zero.
 
 
-def whole(node: Node, name: str = "", depth: int = 0) -> Any:
+def whole(node: Node, values: dict[int, Any], name: str = "", depth: int = 0) -> Any:
     kind = node.field[0]
     if kind == shapes.STRUCT:
         names = [n for n in node.fields if depth or n not in ("apiVersion", "kind")]
-        made = {n: whole(child, n, depth + 1) for n in names if (child := node.child(n)) is not None}
+        made = {n: whole(child, values, n, depth + 1) for n in names if (child := node.child(n)) is not None}
         return {n: v for n, v in made.items() if v is not None}
     if node.items is not None:
-        return [whole(node.items, name, depth + 1)]
+        return [whole(node.items, values, name, depth + 1)]
     if kind == shapes.MAP:
         value = node.child("")
-        return {"some": "key"} if value is None else {f"{name}-key": whole(value, name, depth + 1)}
-    return VALUES.get(kind, name)
+        return {"some": "key"} if value is None else {f"{name}-key": whole(value, values, name, depth + 1)}
+    return values.get(kind, name)
 
 
 VALUES: dict[int, Any] = {
@@ -240,10 +240,10 @@ WHOLE = {
 CLUSTER_WIDE = ("ClusterRole", "Namespace", "PriorityClass")
 
 
-def whole_object(api_version: str, kind: str) -> dict[str, Any]:
+def whole_object(api_version: str, kind: str, values: dict[int, Any]) -> dict[str, Any]:
     group, _, version = api_version.rpartition("/")
     node = default_schema().node(GroupVersionKind(group, version, kind))
-    return {"apiVersion": api_version, "kind": kind, **whole(node)}
+    return {"apiVersion": api_version, "kind": kind, **whole(node, values)}
 
 
 @pytest.mark.parametrize(("word", "given"), WHOLE.items(), ids=WHOLE)
@@ -251,7 +251,7 @@ def test_kubectl_reads_every_field_that_is_written(
     kubectl: Kubectl, double: Double, word: str, given: tuple[str, str, str, str]
 ) -> None:
     api_version, kind, plural, rest = given
-    obj = whole_object(api_version, kind)
+    obj = whole_object(api_version, kind, VALUES)
     base = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
     path = f"{base}/{plural}" if kind in CLUSTER_WIDE else f"{base}/namespaces/default/{plural}"
     double.answers[("POST", path)] = (PROTOBUF, encode_object(obj))
@@ -264,10 +264,25 @@ def test_kubectl_reads_every_field_that_is_written(
     assert printed == obj
 
 
-def test_every_field_that_kubectl_writes_is_read(kubectl: Kubectl, double: Double) -> None:
-    """A Job from a CronJob has all that a Pod's template may have."""
-    source = whole_object("batch/v1", "CronJob")
-    source["metadata"]["name"] = "tick"
+ZEROS: dict[int, Any] = {
+    shapes.STRING: "",
+    shapes.INT32: 0,
+    shapes.INT64: 0,
+    shapes.BOOL: False,
+    shapes.BYTES: "",
+    shapes.QUANTITY: "0",
+    shapes.INT_OR_STRING: 0,
+    shapes.TIME: None,
+}
+
+
+@pytest.mark.parametrize("values", [VALUES, ZEROS], ids=["values", "zeros"])
+def test_every_field_that_kubectl_writes_is_read(
+    kubectl: Kubectl, double: Double, values: dict[int, Any]
+) -> None:
+    """A Job from a CronJob has all that a Pod's template may have. Of zeros, Go's JSON leaves out some."""
+    source = whole_object("batch/v1", "CronJob", values)
+    source["metadata"] = {"name": "tick", "namespace": "default"}
     path = "/apis/batch/v1/namespaces/default"
     double.answers["GET", f"{path}/cronjobs/tick"] = ("application/json", json.dumps(source).encode())
     double.answers["POST", f"{path}/jobs"] = (
@@ -275,11 +290,21 @@ def test_every_field_that_kubectl_writes_is_read(kubectl: Kubectl, double: Doubl
         encode_object({"apiVersion": "batch/v1", "kind": "Job"}),
     )
     double.posted.clear()
+    line = ("create", "job", "hello", "--from=cronjob/tick")
     try:
-        kubectl("create", "job", "hello", "--from=cronjob/tick")
+        kubectl(*line)
+        printed = json.loads(kubectl(*line, "--dry-run=client", "-o", "json"))
     finally:
         double.answers.clear()
     [(_, media_type, body)] = double.posted
     assert media_type == PROTOBUF
     job = decode_object(body, GroupVersionKind("", "", ""))
-    assert job["spec"] == source["spec"]["jobTemplate"]["spec"]
+    assert job == without_null(printed)
+    if values is VALUES:
+        assert job["spec"] == source["spec"]["jobTemplate"]["spec"]
+
+
+def without_null(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: without_null(v) for k, v in value.items() if v is not None}
+    return [without_null(v) for v in value] if isinstance(value, list) else value

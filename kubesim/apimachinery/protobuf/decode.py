@@ -62,6 +62,8 @@ _DEPTH: Final = 100
 """So many messages within each other, each of which takes up to four calls here. Upstream has no limit; the schema of a
 CustomResourceDefinition, alone, can be nested at will.
 """
+_ENVELOPE: Final = 25
+"""What an object in an envelope within another counts for: it is copied on each level."""
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC, without saying so in every text
 
 
@@ -283,7 +285,7 @@ class _Walk:
             return None
         if raw.startswith(MAGIC):
             try:
-                return _object(self._known, raw, None, depth + 1)
+                return _object(self._known, raw, None, depth + _ENVELOPE)
             except (EnvelopeError, MessageError) as error:
                 raise WireError(str(error)) from None
         try:
