@@ -67,7 +67,9 @@ class Request:
 class Response:
     """The answer. `body` is a JSON object, text, or bytes; `events` is set instead for a watch.
 
-    `warnings` are the texts of the `Warning: 299` headers, in order.
+    `warnings` are the texts of the `Warning: 299` headers, in order. `connection` is set where there is something to be
+    talked to, or listened to, for as long as it goes on (kubesim.kubelet: a RemoteCommand, Forwarding or FollowedLog):
+    whoever serves the client leads that conversation.
     """
 
     status: int
@@ -75,6 +77,7 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     events: Iterator[WatchEvent] | None = None
+    connection: object | None = None
 
 
 class Handler(Protocol):

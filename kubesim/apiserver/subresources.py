@@ -126,7 +126,11 @@ class Subresources:
 
     def _connect(self, call: Call, store: Store) -> Response:
         info = call.info
-        name = proxied_name(info.name) if info.subresource == "proxy" else info.name
+        name = info.name
+        if info.subresource == "proxy":
+            from kubesim.kubelet.proxying import split_name
+
+            name = split_name(name, store.resource.kind.lower()).name
         obj = store.get(info.namespace if store.resource.namespaced else "", name)
         if self.runtime is None:
             raise errors.status_error(503, "ServiceUnavailable", "no kubelet is running", details=False)
@@ -237,9 +241,3 @@ class Subresources:
 def _answer(call: Call, status: int, obj: JSONObject) -> Response:
     """An object as what it is, in a form that the client reads."""
     return Response(status, obj, {"content-type": negotiate(call.request.headers).media_type})
-
-
-def proxied_name(text: str) -> str:
-    """The name in `NAME`, `NAME:PORT` or `SCHEME:NAME:PORT`: net.SplitSchemeNamePort."""
-    parts = text.split(":")
-    return parts[1] if len(parts) == 3 else parts[0]

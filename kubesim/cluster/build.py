@@ -6,8 +6,8 @@ command that reads a settled cluster loads none of it (docs/decisions/0003-impor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property, partial
@@ -148,6 +148,8 @@ class Cluster:
             self.runtime,
             clock=self.clock,
             changed=lambda key: self.manager.enqueue("kubelet", key, "a command ran in it"),
+            client=lambda: self.client,
+            real_time=not isinstance(self._base_clock, FrozenClock),
         )
 
     @cached_property
@@ -161,8 +163,14 @@ class Cluster:
             scheme=self.scheme,
             state=self.state,
             clock=self._settle_clock,
-            lock=self._lock,
+            lock=self._exclusively,
         )
+
+    @contextmanager
+    def _exclusively(self) -> Iterator[None]:
+        """What the controllers run under. The runtime's lock comes before the store's, everywhere."""
+        with self._lock(), self.runtime.lock if self.runtime is not None else nullcontext():
+            yield
 
     def is_settled(self) -> bool:
         """Whether the controllers have nothing to do now, as far as the store knows: they have seen every

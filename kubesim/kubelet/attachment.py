@@ -42,10 +42,11 @@ class PodAttachment:
         except NotRunning:
             return False
 
-    def feed(self, streams: Streams, *, wait: Callable[[float], None]) -> None:
+    def feed(self, streams: Streams, *, wait: Callable[[float], None] | None) -> None:
         """Run it on with these streams, until it has ended or waits for something else.
 
-        `wait` lets time pass. Raises KeyboardInterrupt where the streams' owner, not being a terminal, has gone.
+        `wait` lets time pass; without it time is skipped. Raises KeyboardInterrupt where the streams' owner, not being a
+        terminal, has gone.
         """
         try:
             self._runtime.attach(self._id, streams, wait=wait)

@@ -1,4 +1,5 @@
-"""The kubelet's server: logs of containers and commands in them, for the API server's connected subresources.
+"""The kubelet's server: logs, commands, attachments, forwarded ports and proxied requests, for the API server's connected
+subresources.
 
 Texts as in pkg/kubelet/kubelet_pods.go and pkg/registry/core/pod/strategy.go.
 """
@@ -6,18 +7,20 @@ Texts as in pkg/kubelet/kubelet_pods.go and pkg/registry/core/pod/strategy.go.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from kubesim.apimachinery.errors import bad_request, internal_error, not_found
+from kubesim.apimachinery.errors import bad_request, internal_error, not_found, status_error
 from kubesim.apimachinery.meta import key_of, name_of, namespace_of
 from kubesim.apimachinery.rest import Request, Response
 from kubesim.util.clock import Clock, parse_time
 from kubesim.util.jsontypes import JSONObject, dig
 
 if TYPE_CHECKING:
+    from kubesim.client.client import Client
     from kubesim.kubelet.attachment import PodAttachment
+    from kubesim.kubelet.remotecommand import AttachCommand, CommandOptions, ExecCommand
     from kubesim.runtime.container import ContainerRuntime
     from kubesim.runtime.spec import Streams
 
@@ -41,21 +44,100 @@ class LogOptions:
 
 
 class PodServer:
-    """Answers for the Pods of the simulated nodes. `changed(key)` is told of each Pod in which a command
-    ran.
+    """Answers for the Pods of the simulated nodes. `changed(key)` is told of each Pod in which a command ran. `client` reads
+    the API. Without `real_time`, where the clock stands still, a command's sleep is over at once.
     """
 
-    def __init__(self, runtime: ContainerRuntime, *, clock: Clock, changed: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        runtime: ContainerRuntime,
+        *,
+        clock: Clock,
+        changed: Callable[[str], None],
+        client: Callable[[], Client] | None = None,
+        real_time: bool = True,
+    ) -> None:
         self._runtime = runtime
         self._clock = clock
         self._changed = changed
+        self._client = client
+        self._real_time = real_time
 
     def connect(self, obj: JSONObject, subresource: str, rest: str, request: Request) -> Response:
-        """Logs as text. Raises StatusError."""
-        if subresource != "log" or obj.get("kind") != "Pod":
+        """Logs as text, answers of proxied servers; for all else, and for a log that is followed, a connection. Raises
+        StatusError.
+        """
+        del rest  # a proxied path is passed on as it was written: see Proxy
+        if subresource == "proxy" and self._client is not None:
+            from kubesim.kubelet.proxying import Proxy
+
+            return Proxy(self._runtime, self._client).connect(obj, request)
+        if obj.get("kind") != "Pod" or subresource not in ("log", "exec", "attach", "portforward"):
             raise not_found("pods", f"{name_of(obj)}/{subresource}")
-        text = self.logs(obj, self._options(request))
-        return Response(200, text, {"content-type": "text/plain"})
+        if subresource == "log":
+            return self._log(obj, request)
+        if request.method not in ("GET", "POST"):
+            raise status_error(
+                405, "MethodNotAllowed", "the server does not allow this method on the requested resource"
+            )
+        if not dig(obj, "spec", "nodeName"):
+            raise bad_request(f"pod {name_of(obj)} does not have a host assigned")
+        if subresource == "portforward":
+            return self._forward(obj)
+        from kubesim.kubelet.remotecommand import read_options
+
+        options = read_options(request.query)
+        command = self._exec_command if subresource == "exec" else self._attach_command
+        return Response(101, connection=command(obj, options))
+
+    def _log(self, pod: JSONObject, request: Request) -> Response:
+        if request.method != "GET":
+            raise status_error(
+                405, "MethodNotAllowed", "the server does not allow this method on the requested resource"
+            )
+        options = self._options(request)
+        headers = {"content-type": "text/plain"}
+        if (request.query.get("follow") or [""])[-1].lower() not in ("true", "1"):
+            return Response(200, self.logs(pod, options), headers)
+        from kubesim.kubelet.following import FollowedLog
+
+        key = key_of(pod)
+        source = self._log_source(pod, options)
+        log = FollowedLog(self._runtime, source, options, changed=lambda: self._changed(key))
+        return Response(200, headers=headers, connection=log)
+
+    def _forward(self, pod: JSONObject) -> Response:
+        from kubesim.kubelet.portforward import Forwarding
+
+        if dig(pod, "status", "phase") != "Running":
+            phase = dig(pod, "status", "phase", default="")
+            raise internal_error(f"pod is not running. Current status={phase}")
+        return Response(101, connection=Forwarding(self._runtime, pod))
+
+    def _exec_command(self, pod: JSONObject, options: CommandOptions) -> ExecCommand:
+        from kubesim.kubelet.remotecommand import ExecCommand
+
+        name, status = find_container(pod, options.container)
+        container_id = bare_id((status or {}).get("containerID") or "")
+
+        def start(streams: Streams, wait: Callable[[float], None] | None) -> int:
+            return self.exec(pod, name, options.command, streams, wait=wait)
+
+        return ExecCommand(
+            options, start, lambda: self._runtime.has_ended(container_id), real_time=self._real_time
+        )
+
+    def _attach_command(self, pod: JSONObject, options: CommandOptions) -> AttachCommand:
+        from kubesim.kubelet.remotecommand import AttachCommand
+
+        name, _ = find_container(pod, options.container)
+        # Whether its process runs at a terminal was settled when it was started: Kubelet.GetAttach.
+        kinds = [c for key, _ in KINDS for c in dig(pod, "spec", key, default=[]) if c.get("name") == name]
+        tty = bool(kinds and kinds[0].get("tty"))
+        options = replace(
+            options, container=name, tty=tty, stdin=options.stdin and bool(kinds[0].get("stdin"))
+        )
+        return AttachCommand(options, lambda: self.attach(pod, name), real_time=self._real_time)
 
     def _options(self, request: Request) -> LogOptions:
         query = {name: values[-1] for name, values in request.query.items() if values}
@@ -128,8 +210,18 @@ class PodServer:
         key = key_of(pod)
         return PodAttachment(self._runtime, container_id, changed=lambda: self._changed(key))
 
-    def exec(self, pod: JSONObject, container: str, argv: Sequence[str], streams: Streams) -> int:
-        """Run a command in a container; its exit code. Raises StatusError, ExecError."""
+    def exec(
+        self,
+        pod: JSONObject,
+        container: str,
+        argv: Sequence[str],
+        streams: Streams,
+        *,
+        wait: Callable[[float], None] | None = None,
+    ) -> int:
+        """Run a command in a container; its exit code. `wait` lets time pass where the command sleeps. Raises StatusError,
+        ExecError.
+        """
         from kubesim.runtime.spec import NotRunning
 
         name, status = find_container(pod, container)
@@ -138,7 +230,7 @@ class PodServer:
         if not container_id or not running:
             raise internal_error(f'unable to upgrade connection: container not found ("{name}")')
         try:
-            return self._runtime.exec(container_id, list(argv), streams)
+            return self._runtime.exec(container_id, list(argv) or [""], streams, wait=wait)
         except NotRunning:
             raise internal_error(f'unable to upgrade connection: container not found ("{name}")') from None
         finally:

@@ -11,12 +11,16 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from kubesim.runtime.machine import JournalWriter
-from kubesim.runtime.process import CallReader, Suspended, Timeline
+from kubesim.runtime.process import Suspended, TerminalReader, Timeline
 from kubesim.runtime.spec import Streams
 
 
 class Ended(Exception):
     """The container has been ended from outside while its process was attached to."""
+
+
+class Detached(Exception):
+    """The other side has gone: raised by an attachment's input, or while it lets time pass."""
 
 
 class AwaitedInput:
@@ -60,6 +64,8 @@ class Attachment:
         if not self.gone:
             try:
                 data = self.streams.stdin()
+            except Detached:
+                self.gone = True
             except KeyboardInterrupt:
                 self._interrupt()
         self._has_fed = self._has_fed or bool(data)
@@ -81,6 +87,8 @@ class Attachment:
             try:
                 if not self.gone:
                     wait(seconds)
+            except Detached:
+                self.gone = True
             except KeyboardInterrupt:
                 self._interrupt()
             if self.gone:
@@ -96,7 +104,7 @@ class Attachment:
         self.gone = True
 
 
-class AttachedInput(CallReader):
+class AttachedInput(TerminalReader):
     """Standard input that comes from the other side. `show` is told what has been taken of it: a terminal's echo."""
 
     def __init__(self, attachment: Attachment, show: Callable[[bytes], None] | None, unread: bytes) -> None:
@@ -108,11 +116,6 @@ class AttachedInput(CallReader):
     def unread(self) -> bytes:
         """What was sent and not taken."""
         return self._buffer
-
-    def _more(self) -> bool:
-        data = self._read()  # an end may be Ctrl-D: more may follow
-        self._buffer += data
-        return bool(data)
 
     def read(self, size: int = -1) -> bytes:
         return self._shown(super().read(size))

@@ -4,6 +4,9 @@ A container's processes run in simulated time. `start` runs the main process unt
 takes it on to the present, whenever somebody looks. All that a container is lies in the state store under
 `runtime/<id>/` (`container`, `files`, `log/…`), volumes under `volumes/<source>`; a later process goes on from there.
 Writing to logs and applications' state is gathered and kept by `flush`, which every entrance here but `listeners` calls.
+
+Threads share one runtime. Each entrance holds its `lock`; a command gives it up while it waits for input, for time to pass
+or for a reader of its output. Whoever talks to a listener's application holds it too. It is taken before any of the store's.
 """
 
 from __future__ import annotations
@@ -12,7 +15,9 @@ import posixpath
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from functools import wraps
+from threading import RLock
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from kubesim.runtime.application import Listener
 from kubesim.runtime.attachment import AttachedInput, AttachedOutput, Attachment, AwaitedInput, Ended
@@ -73,7 +78,11 @@ __all__ = [
 
 NetworkFactory = Callable[[ContainerSpec], NetworkView]
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 MAIN_STEPS = 100_000
+KILLED = 137
 # Of a loop that was not watched for long only the last turns, of 64 sleeps each, are played.
 CATCH_UP_TURNS = 6
 MESSAGE_LIMIT = 4096  # pkg/kubelet/kuberuntime: MaxContainerTerminationMessageLength
@@ -101,6 +110,23 @@ class _Container:
         self.env = dict(machine.env)
         self.dirty = True
         self.is_kept = False
+        self.commands = 0
+        """How many commands run in it: it stays loaded as long as there are any."""
+        self.attached = False
+        """Whether somebody is attached to its main process and runs it on."""
+
+
+def _locked(
+    method: Callable[Concatenate[ContainerRuntime, P], R],
+) -> Callable[Concatenate[ContainerRuntime, P], R]:
+    """An entrance of the runtime: one thread at a time."""
+
+    @wraps(method)
+    def enter(runtime: ContainerRuntime, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with runtime.lock:
+            return method(runtime, *args, **kwargs)
+
+    return enter
 
 
 class ContainerRuntime:
@@ -127,6 +153,8 @@ class ContainerRuntime:
         self._loaded: dict[str, _Container] = {}
         self._volumes: dict[str, Files] = {}
         self._trees: dict[str, Files] = {}
+        self.lock = RLock()
+        """Held by whoever touches a container or what it listens on."""
         self.on_exit: Callable[[str], None] = lambda container_id: None
         """Called with the container's id when it ended through something other than `advance` and `stop`."""
 
@@ -146,6 +174,7 @@ class ContainerRuntime:
 
     # A container's life
 
+    @_locked
     def start(self, spec: ContainerSpec) -> ContainerState:
         """Create and start a container; its main process runs until it waits or ends. Raises StartError."""
         image = self.catalogue.image(spec.image)
@@ -164,6 +193,7 @@ class ContainerRuntime:
         self._settle(container)
         return container.state
 
+    @_locked
     def advance(self, container_id: str) -> ContainerState:
         """Take a container's processes on to the present. Raises NotRunning for an unknown container."""
         container = self._get(container_id)
@@ -172,10 +202,12 @@ class ContainerRuntime:
             self._keep(container)
         return container.state
 
+    @_locked
     def status(self, container_id: str) -> ContainerState:
         """How it fared when it was last looked at. Raises NotRunning for an unknown container."""
         return self._get(container_id).state
 
+    @_locked
     def stop(self, container_id: str, grace: float = 30.0) -> ContainerState:
         """End a container as the kubelet does: its stop signal, and after the grace period SIGKILL.
 
@@ -190,6 +222,7 @@ class ContainerRuntime:
         self._finish(container, code, at)
         return container.state
 
+    @_locked
     def remove(self, container_id: str) -> None:
         """Forget a container, its files and its log."""
         container = self._loaded.pop(container_id, None)
@@ -198,11 +231,13 @@ class ContainerRuntime:
         for part in ("container", "files", "spec"):
             self._store.set(f"runtime/{container_id}/{part}", None)
 
+    @_locked
     def remove_volume(self, source: str) -> None:
         """Forget a volume's files."""
         self._volumes.pop(source, None)
         self._store.set(f"volumes/{source}", None)
 
+    @_locked
     def write_volume(self, source: str, files: dict[str, bytes], *, mode: int = 0o644) -> None:
         """Replace the content of a volume that the kubelet writes (an updated ConfigMap)."""
         tree = volume_files(files, mode, self._now())
@@ -219,6 +254,7 @@ class ContainerRuntime:
 
     # What listens
 
+    @_locked
     def listeners(self, container_id: str) -> list[Listener]:
         """What the container listens on now; empty when it does not run. The network's way to an application."""
         container = self._loaded.get(container_id)
@@ -233,10 +269,13 @@ class ContainerRuntime:
 
     # Attaching
 
+    @_locked
     def awaits_input(self, container_id: str) -> bool:
         """Whether its main process waits for input, which an attachment can give. Raises NotRunning."""
-        return self._running(container_id).awaits_input
+        container = self._running(container_id)
+        return container.awaits_input and not container.attached
 
+    @_locked
     def attach(
         self, container_id: str, streams: Streams, *, wait: Callable[[float], None] | None = None
     ) -> None:
@@ -247,15 +286,21 @@ class ContainerRuntime:
         side, not being a terminal, was interrupted.
         """
         container = self._running(container_id)
-        if not container.awaits_input:
+        if not container.awaits_input or container.attached:
             return
+        streams = self._unlocked(container, streams)
+        wait = self._releasing(container, wait) if wait is not None else None
         attachment = Attachment(
             streams,
             once=container.spec.stdin_once,
             before_reading=lambda changed: self._before_reading(container, changed=changed),
         )
         process, stdin = self._attached(container, attachment, wait)
-        code = self._run_attached(container, process)
+        container.attached = True
+        try:
+            code = self._run_attached(container, process)
+        finally:
+            container.attached = False
         container.input_closed = container.input_closed or attachment.closed
         container.unread = stdin.unread
         if self.has_ended(container_id):
@@ -267,6 +312,7 @@ class ContainerRuntime:
         if attachment.gone:
             raise KeyboardInterrupt
 
+    @_locked
     def interrupt(self, container_id: str) -> None:
         """Ctrl-C at the container's terminal: a main process that handles it ends. Raises NotRunning."""
         container = self._running(container_id)
@@ -275,6 +321,7 @@ class ContainerRuntime:
         container.machine.kill(1, 15 if 15 in handled else 2)
         self._after_execution(container)
 
+    @_locked
     def has_ended(self, container_id: str) -> bool:
         """Whether a container has ended or is gone, whichever process saw to it."""
         text = self._store.get(f"runtime/{container_id}/container")
@@ -283,10 +330,13 @@ class ContainerRuntime:
             return True
         return not decode(text)["state"]["running"]
 
+    @_locked
     def refresh(self, container_id: str) -> None:
         """Look at a container anew: another process may have run it on."""
         container = self._loaded.get(container_id)
-        if container is not None and not container.dirty and not container.journal.dirty:
+        if container is None or container.commands or container.attached:
+            return
+        if not container.dirty and not container.journal.dirty:
             del self._loaded[container_id]
 
     def _before_reading(self, container: _Container, *, changed: bool) -> None:
@@ -346,14 +396,65 @@ class ContainerRuntime:
 
     # Commands and logs
 
-    def exec(self, container_id: str, argv: Iterable[str], streams: Streams) -> int:
-        """Run a command in a running container; its exit code. Raises ExecError, NotRunning."""
+    @_locked
+    def exec(
+        self,
+        container_id: str,
+        argv: Iterable[str],
+        streams: Streams,
+        *,
+        wait: Callable[[float], None] | None = None,
+    ) -> int:
+        """Run a command in a running container; its exit code. `wait` lets time pass where the command sleeps.
+
+        Raises ExecError, NotRunning.
+        """
         container = self._running(container_id)
+        wait = wait or self._wait
+        container.commands += 1
         try:
-            return execute(container.machine, list(argv), streams, wait=self._wait)
+            return execute(
+                container.machine,
+                list(argv),
+                self._unlocked(container, streams),
+                wait=self._releasing(container, wait) if wait is not None else None,
+            )
+        except Ended:
+            return KILLED
         finally:
+            container.commands -= 1
             self._after_execution(container)
 
+    def _unlocked(self, container: _Container, streams: Streams) -> Streams:
+        """The same streams; others may do something while these are waited for."""
+        return replace(
+            streams,
+            stdout=self._releasing(container, streams.stdout, ends=False),
+            stderr=self._releasing(container, streams.stderr, ends=False),
+            stdin=self._releasing(container, streams.stdin) if streams.stdin is not None else None,
+        )
+
+    def _releasing(self, container: _Container, call: Callable[P, R], *, ends: bool = True) -> Callable[P, R]:
+        """A call that is made without the lock. Raises Ended where the container has ended or gone meanwhile, unless not
+        `ends`.
+        """
+
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            self.lock.release()
+            try:
+                return call(*args, **kwargs)
+            finally:
+                self.lock.acquire()
+                if ends and not self._is_there(container):
+                    raise Ended
+
+        return run
+
+    def _is_there(self, container: _Container) -> bool:
+        """Whether a container runs and nobody has forgotten it, or loaded it anew."""
+        return container.state.running and self._loaded.get(container.spec.id) is container
+
+    @_locked
     def exec_capture(
         self, container_id: str, argv: Iterable[str], data: bytes = b""
     ) -> tuple[int, bytes, bytes]:
@@ -362,6 +463,7 @@ class ContainerRuntime:
         code = self.exec(container_id, argv, streams)
         return code, bytes(out), bytes(err)
 
+    @_locked
     def logs(
         self,
         container_id: str,
@@ -383,6 +485,7 @@ class ContainerRuntime:
             text = text.encode()[:limit_bytes].decode("utf-8", "ignore")
         return text
 
+    @_locked
     def log_lines(self, container_id: str, *, since: datetime | None = None) -> list[LogLine]:
         """The log's lines up to now; to follow a log, ask again and leave out those that were there."""
         container = self._get(container_id)
@@ -390,16 +493,19 @@ class ContainerRuntime:
         start = since.timestamp() if since is not None else None
         return list(container.journal.lines(until=self._now(), since=start))
 
+    @_locked
     def unfinished(self, container_id: str) -> str:
         """What the log's last line has so far, without a newline: a prompt."""
         return "".join(str(text) for _, _, text in self._get(container_id).journal.unfinished)
 
+    @_locked
     def machine(self, container_id: str) -> Machine:
         """The machine that a running container is, for the network and for tracing. Raises NotRunning."""
         return self._running(container_id).machine
 
     # Keeping
 
+    @_locked
     def flush(self) -> None:
         """Keep what applications have logged and changed since the last time."""
         for container in self._loaded.values():
@@ -694,11 +800,18 @@ class ContainerRuntime:
         """The process that wakes first, and when."""
         found: tuple[int, float] | None = None
         machine = container.machine
+        if container.attached:
+            return self._due_in_background(container, now)
         if machine.woken is not None and container.frames is not None:
             return 1, now
         if container.until is not None and container.until <= now:
             found = (1, container.until)
-        for entry in machine.processes.values():
+        other = self._due_in_background(container, now)
+        return other if found is None or (other is not None and other[1] <= found[1]) else found
+
+    def _due_in_background(self, container: _Container, now: float) -> tuple[int, float] | None:
+        found: tuple[int, float] | None = None
+        for entry in container.machine.processes.values():
             if entry.frames is None or entry.until is None or entry.until > now:
                 continue
             if found is None or entry.until <= found[1]:
@@ -734,6 +847,8 @@ class ContainerRuntime:
         self._keep(container)
 
     def _after_execution(self, container: _Container) -> None:
+        if self._loaded.get(container.spec.id) is not container:
+            return  # it has been removed while the command ran
         if container.machine.ended is not None or container.machine.woken is not None:
             self._advance(container, self._now())
             if not container.state.running:

@@ -18,6 +18,7 @@ from kubesim.runtime.process import (
     Process,
     Stopped,
     Suspended,
+    TerminalReader,
 )
 from kubesim.runtime.spec import (
     ExecError,
@@ -33,7 +34,7 @@ def execute(
     err = out if streams.tty else CallWriter(streams.stderr)
     process = machine.process(
         argv,
-        stdin=CallReader(streams.stdin) if streams.stdin else None,
+        stdin=(TerminalReader if streams.tty else CallReader)(streams.stdin) if streams.stdin else None,
         out=out,
         err=err,
         wait=wait,

@@ -226,6 +226,15 @@ class CallReader:
         return found
 
 
+class TerminalReader(CallReader):
+    """Input from a terminal: an end of it is Ctrl-D, and more may follow."""
+
+    def _more(self) -> bool:
+        data = self._read()
+        self._buffer += data
+        return bool(data)
+
+
 class Buffer:
     """Output that is kept: a pipe (`broken` at its capacity, as a reader that had enough) or a capture."""
 

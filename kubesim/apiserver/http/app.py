@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from urllib.parse import parse_qs
 
 from kubesim.apimachinery import errors
@@ -26,6 +26,9 @@ from kubesim.storage.interface import Storage
 from kubesim.util.clock import Clock
 from kubesim.util.ids import SystemIdentities
 
+if TYPE_CHECKING:
+    from kubesim.apiserver.http.connect import Conversations
+
 T = TypeVar("T")
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -37,6 +40,8 @@ OPENAPI: Final = "/openapi/"
 LARGE: Final = 1024 * 1024
 """An answer that was larger the last time is made in a thread."""
 _REMEMBERED: Final = 256
+CONNECTED: Final = ("/log", "/exec", "/attach", "/portforward", "/proxy")
+"""What is in the path of a request that reaches containers, which may be busy: it is made in a thread."""
 _THREADS: Final = 16
 _JSON: Final = "application/json"
 
@@ -86,6 +91,7 @@ class Application:
         self._identities = SystemIdentities()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="kubesim-request")
         self._large: dict[str, None] = {}
+        self._conversations: Conversations | None = None
         self.hub = Hub(storage)
         self.metrics = Metrics(server, storage, self.hub)
         # Those of the priority and fairness objects that every request of an administrator falls under.
@@ -114,6 +120,10 @@ class Application:
                 response = self._metrics(request)
             else:
                 response = await self._answer(request, state)
+            if response.status == 101:
+                await self._upgrade(request, response, state)
+                self.metrics.observe(request, response.status, self._clock.monotonic() - began)
+                return
         except StatusError as error:
             response = Response(error.code, error.status, {"content-type": _JSON})
         except _Gone:
@@ -124,6 +134,8 @@ class Application:
             response = Response(failure.code, failure.status, {"content-type": _JSON})
         if isinstance(response.events, EventStream):
             await self._watch(request, response, response.events, scope, receive, send)
+        elif response.connection is not None:
+            await self._follow(request, response, receive, send)
         else:
             await self._respond(request, response, send)
         self.metrics.observe(request, response.status, self._clock.monotonic() - began)
@@ -136,11 +148,12 @@ class Application:
     async def _answer(self, request: Request, state: dict[str, Any]) -> Response:
         writes = request.method in WRITES
         takes_long = request.path in self._large or request.path.startswith(OPENAPI)
+        takes_long = takes_long or any(word in request.path for word in CONNECTED)
         if takes_long or (writes and self._control.is_busy()):
             response = await self._in_thread(self._server, request)
         else:
             response = self._server(request)
-        if writes and response.status < 400 and self._settles(request, state):
+        if writes and 200 <= response.status < 400 and self._settles(request, state):
             await self._in_thread(self._control.settle)
         return response
 
@@ -208,8 +221,37 @@ class Application:
         finally:
             self.metrics.end_long()
 
+    # Conversations.
+
+    @property
+    def _connected(self) -> Conversations:
+        if self._conversations is None:
+            from kubesim.apiserver.http.connect import Conversations  # who serves none pays for none
+
+            self._conversations = Conversations()
+        return self._conversations
+
+    async def _upgrade(self, request: Request, response: Response, state: dict[str, Any]) -> None:
+        """Raises StatusError where the client does not ask for what there is."""
+        self.metrics.begin_long()
+        try:
+            await self._connected.upgrade(request, response, state["connection"].upgrade)
+        finally:
+            self.metrics.end_long()
+
+    async def _follow(self, request: Request, response: Response, receive: Receive, send: Send) -> None:
+        headers = self._response_headers(request, response)
+        start = {"type": "http.response.start", "status": response.status, "headers": headers}
+        self.metrics.begin_long()
+        try:
+            await self._connected.follow(response.connection, start, receive=receive, send=send)
+        finally:
+            self.metrics.end_long()
+
     async def close(self) -> None:
-        """End watches and threads."""
+        """End watches, conversations and threads."""
+        if self._conversations is not None:
+            self._conversations.close()
         await self.hub.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 

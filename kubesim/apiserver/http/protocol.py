@@ -10,7 +10,10 @@ import asyncio
 import socket
 from typing import Any, Final
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from kubesim.apiserver.http.upgrade import HIGH_WATER, Upgraded
 
 PATIENCE_SECONDS: Final = 60.0
 MAX_HEAD: Final = 1024 * 1024
@@ -24,12 +27,16 @@ HEAD_TOO_LARGE: Final = (
 class APIProtocol(HttpToolsProtocol):
     """One connection. `scope["state"]` has the peer's `certificate` (DER or None), whether it is `local` (a Unix
     socket: the owner), and the `connection` itself.
+
+    A request to upgrade reaches the application as any other; it may answer it, or go on with `upgrade`.
     """
 
     patience: float = PATIENCE_SECONDS
     _patience: asyncio.TimerHandle | None = None
     _head = 0
     _in_head = True
+    _behind: bytearray | None = None  # what came after a request to upgrade
+    _upgraded: Upgraded | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -44,16 +51,47 @@ class APIProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         self._unset_keepalive_if_required()
+        if self._upgraded is not None:
+            self._upgraded.end()
         super().connection_lost(exc)
         self.app_state = {}  # it names this very connection
 
     def data_received(self, data: bytes) -> None:
+        if self._upgraded is not None:
+            self._upgraded.feed(data)
+            return
+        if self._behind is not None:
+            self._behind += data
+            if len(self._behind) > HIGH_WATER:
+                self.flow.pause_reading()
+            return
         if self._in_head:
             self._head += len(data)
             if self._head > MAX_HEAD and self.parser is not None:
                 self._refuse(HEAD_TOO_LARGE)
                 return
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._behind = bytearray(data[upgrade.args[0] :])
+            self.cycle.keep_alive = False  # the parser reads no further: if it is not upgraded, it is closed
+        except httptools.HttpParserError:
+            self._refuse(BAD_REQUEST)
+
+    def upgrade(self) -> Upgraded:
+        """Take the connection over, in place of an answer to its request; it is closed when the application returns."""
+        self.cycle.response_started = True
+        self._upgraded = Upgraded(self.transport, self.flow, bytes(self._behind or b""))
+        return self._upgraded
+
+    def shutdown(self) -> None:
+        if self._upgraded is not None:
+            self._upgraded.end()
+        super().shutdown()
+
+    def _should_upgrade(self) -> bool:
+        return False  # uvicorn's own way, to WebSockets alone
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -68,10 +106,6 @@ class APIProtocol(HttpToolsProtocol):
         self._in_head = True
         self._stop_waiting()
         super().on_message_complete()
-
-    def send_400_response(self, msg: str) -> None:
-        del msg
-        self._refuse(BAD_REQUEST)
 
     def abort(self) -> None:
         """End the connection at once, whatever has not been sent."""
