@@ -36,6 +36,7 @@ def replayed(session: str) -> str:
 def _output(command: str, home: str) -> str:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     env = {"PATH": path, "HOME": home, "KUBESIM_HOME": home, "LANG": "C.UTF-8", "TZ": "UTC"}
+    env["KUBESIM_AUTOSTART"] = "0"  # the home goes with the block
     done = subprocess.run(  # noqa: S603  a command of our own page
         ["bash", "-c", command],  # noqa: S607  whichever bash there is
         stdin=subprocess.DEVNULL,

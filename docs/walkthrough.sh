@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 
 KUBESIM_HOME=$(mktemp -d)
 export KUBESIM_HOME
-trap 'rm -rf "$KUBESIM_HOME"' EXIT
+trap 'kubesim down >/dev/null; rm -rf "$KUBESIM_HOME"' EXIT
 
 say() { printf '\n# %s\n' "$*"; }
 show() { printf '$ %s\n' "$*"; bash -c "$*"; }

@@ -106,8 +106,8 @@ def _open(context: Context, file: str) -> AbstractContextManager[TextIO | TextIO
         return nullcontext(context.streams.stdout)
     path = context.session.path(directory) / file
     try:
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        return path.open("w", encoding="utf-8")
+        context.streams.make_directory(path.parent)
+        return context.streams.create(path)
     except OSError as error:
         raise CLIError(f"open {path}: {(error.strerror or str(error)).lower()}") from None
 

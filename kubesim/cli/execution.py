@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import Callable, Sequence
+from io import BufferedReader
 
 from kubesim.apimachinery.errors import StatusError
 from kubesim.cli.command import Context
@@ -72,7 +73,7 @@ def _reader(context: Context) -> Callable[[], bytes]:
 
     def read() -> bytes:
         if handle is None:
-            return source.read(CHUNK)
+            return source.read1(CHUNK) if isinstance(source, BufferedReader) else source.read(CHUNK)
         select.select([handle], [], [])
         return os.read(handle, CHUNK)
 

@@ -15,6 +15,18 @@ def working(streams: Streams, text: str) -> Iterator[None]:
         yield
         return
     from rich.console import Console
+    from rich.live import Live
+    from rich.spinner import Spinner
 
-    with Console(file=streams.stderr, force_terminal=True, width=streams.columns).status(text):
+    console = Console(file=streams.stderr, force_terminal=True, width=streams.columns)
+    spinner = Spinner("dots", text=text, style="status.spinner")
+    # Others' commands may run in this process: its own streams stay as they are.
+    with Live(
+        spinner,
+        console=console,
+        refresh_per_second=12.5,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    ):
         yield

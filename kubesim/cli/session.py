@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
@@ -42,14 +42,19 @@ NAMESPACES = "/api/v1/namespaces"
 class SettlingTransport:
     """Runs the controllers after writes, before the next read."""
 
-    def __init__(self, inner: Transport, cluster: Cluster, *, manual: bool) -> None:
+    def __init__(
+        self, inner: Transport, cluster: Cluster, *, manual: bool, check: Callable[[], None] = lambda: None
+    ) -> None:
+        """`check` is called before each request, and may raise."""
         self._inner = inner
         self._cluster = cluster
         self._manual = manual
+        self._check = check
         self._dirty = True  # time may have passed since the last command: timers may be due
         self._deferred = 0
 
     def send(self, request: Request) -> Response:
+        self._check()
         if request.method in READS:
             if self._dirty and not self._deferred:
                 self.settle()
@@ -100,6 +105,8 @@ class Session:
         self.streams = streams
         self.command = command
         self._transport: SettlingTransport | None = None
+        self._looked = 0
+        """The revision before what the command looked at last: what came after it, it may not have seen."""
 
     @cached_property
     def home(self) -> Home:
@@ -129,7 +136,6 @@ class Session:
     def cluster(self) -> Cluster:
         """The simulated cluster, opened in this process; made by the first command. Raises CLIError."""
         from kubesim.cluster.config import ConfigError
-        from kubesim.cluster.open import open_cluster
         from kubesim.storage.interface import StorageError
 
         try:
@@ -137,16 +143,30 @@ class Session:
                 raise CLIError(
                     f'simulated cluster "{self.sim}" not found; make it with `sim create {self.sim}`'
                 )
-            url = self.streams.env.get("KUBESIM_DATABASE_URL", "")
-            return open_cluster(self.home, self.sim, database_url=url)
+            return self._open()
         except (HomeError, ConfigError, StorageError) as error:
             raise CLIError(str(error)) from None
+
+    def _open(self) -> Cluster:
+        """The cluster, for as long as the command runs. Raises HomeError, ConfigError, StorageError."""
+        from kubesim.cluster.open import open_cluster
+
+        url = self.streams.env.get("KUBESIM_DATABASE_URL", "")
+        return open_cluster(self.home, self.sim, database_url=url)
+
+    def _let_go(self) -> None:
+        """The command has ended: what `_open` gave is not needed any more."""
+        self.cluster.close()
 
     def create_cluster(self, config: ClusterConfig, *, instead: bool = False) -> None:
         """Make a cluster in the home. Raises HomeError if its name is taken, StorageError."""
         from kubesim.cluster.open import create_cluster
 
         create_cluster(self.home, config, instead=instead)
+
+    def delete_cluster(self, name: str) -> None:
+        """Delete a cluster of the home. Raises HomeError."""
+        self.home.remove(name)
 
     def read_config(self, name: str) -> ClusterConfig:
         """The configuration of a cluster in the home. Raises StorageError."""
@@ -169,8 +189,10 @@ class Session:
             from kubesim.cli.remote import connect
 
             return connect(self)
-        manual = self.streams.env.get("KUBESIM_RECONCILE", "") == "manual"
-        self._transport = SettlingTransport(self.cluster.transport, self.cluster, manual=manual)
+        self._transport = SettlingTransport(
+            self.cluster.transport, self.cluster, manual=self._is_manual, check=self.streams.check
+        )
+        self._looked = self.cluster.storage.revision()
         return self._transport
 
     def _user(self) -> UserInfo:
@@ -244,7 +266,7 @@ class Session:
     def klog(self, severity: str, place: str, text: str) -> None:
         """Write a line to standard error as klog does: severity `I`, `W` or `E`, the place as `file.go:line`."""
         stamp = self.now().strftime("%m%d %H:%M:%S.%f")
-        self.streams.complain(f"{severity}{stamp} {os.getpid():7} {place}] {text}\n")
+        self.streams.complain(f"{severity}{stamp} {self.streams.pid:7} {place}] {text}\n")
 
     def touch(self) -> None:
         """Something happened to the cluster other than through the client: settle before the next read."""
@@ -252,12 +274,23 @@ class Session:
             self._transport.touch()
 
     def pause(self, limit: float) -> None:
-        """Let time pass until something may have changed, at most `limit` seconds."""
+        """Let time pass until something may have changed, at most `limit` seconds. Raises KeyboardInterrupt."""
         if self._transport is None:
-            SystemClock().sleep(min(limit, 0.2))
+            self._sleep(min(limit, 0.2))
             return
-        self.cluster.pause(limit)
+        self._pause(limit)
         self._transport.touch()
+
+    def _sleep(self, seconds: float) -> None:
+        SystemClock().sleep(seconds)
+
+    def _pause(self, limit: float) -> None:
+        self.cluster.pause(limit, after=self._looked, timers=not self._is_manual)
+        self._looked = self.cluster.storage.revision()
+
+    @property
+    def _is_manual(self) -> bool:
+        return self.streams.env.get("KUBESIM_RECONCILE", "") == "manual"
 
     def _warn(self, text: str) -> None:
         self.streams.complain(f"Warning: {text}\n")
@@ -270,13 +303,13 @@ class Session:
         """End the command in the middle: what was not committed is dropped."""
         if "cluster" in self.__dict__:
             with suppress(Exception):
-                self.cluster.close()
+                self._let_go()
 
     def close(self) -> None:
         """End the command: settle what was written and let go of the store."""
-        if self._transport is None:
-            return
         try:
-            self._transport.finish()
+            if self._transport is not None:
+                self._transport.finish()
         finally:
-            self.cluster.close()
+            if "cluster" in self.__dict__:
+                self._let_go()

@@ -41,7 +41,8 @@ def follow(
             "resourceVersion": resource_version,
             "labelSelector": label_selector,
             "fieldSelector": field_selector,
-            "timeoutSeconds": "" if session.remote else "0",
+            # 0 means the server's own limit, as upstream; below it the time is up after one look.
+            "timeoutSeconds": "" if session.remote else "-1",
             "allowWatchBookmarks": "true",
             **(query or {}),
         }

@@ -211,18 +211,28 @@ class Cluster:
         """The URL under which the API server is known."""
         return "https://127.0.0.1:6443"
 
-    def pause(self, limit: float) -> None:
-        """Let time pass until something may have changed: a write by another process, or a timer; at most
-        `limit` seconds.
+    def pause(self, limit: float, *, after: int | None = None, timers: bool = True) -> None:
+        """Let time pass until something may have changed since the revision `after` (without one: since now): a
+        write, or a timer; at most `limit` seconds.
 
         A clock that stands still moves on to the next timer, or by `limit`.
         """
-        due = WorkState(self.state).earliest()
+        due = WorkState(self.state).earliest() if timers else None
         left = min(limit, max(0.0, (due - self.clock.now()).total_seconds())) if due else limit
         if isinstance(self._base_clock, FrozenClock):
             self._base_clock.advance(timedelta(seconds=left))
             return
-        self.storage.wait(self.storage.revision(), left)
+        self.storage.wait(self.storage.revision() if after is None else after, left)
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether time passes only where a command lets it."""
+        return isinstance(self._base_clock, FrozenClock)
+
+    def rewind(self) -> None:
+        """A clock that stands still shows again what it is set to: each command of a process of its own finds it so."""
+        if isinstance(self._base_clock, FrozenClock) and self.config.frozen_at is not None:
+            self._base_clock.set(self.config.frozen_at)
 
     def sleep(self, seconds: float) -> None:
         """Let so much time pass, whatever happens meanwhile; a clock that stands still moves on by it."""

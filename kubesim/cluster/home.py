@@ -9,6 +9,7 @@ Everything below it is the owner's alone (directories 0700, files 0600). Layout:
     HOME/sims/NAME/kubeconfig   how other programs reach the cluster while it is served
     HOME/sims/.NAME.*           a cluster that is being made or deleted
     HOME/kubeconfig             contexts and namespaces, written by `kubesim config`
+    HOME/run/                   what belongs to the background process (`cluster.rundirectory`)
 
 A cluster comes and goes by one renaming of its directory: nobody ever sees a part of one.
 """
@@ -21,6 +22,8 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+from kubesim import thin
 
 DEFAULT_SIM = "default"
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -38,19 +41,10 @@ def default_home(env: Mapping[str, str], platform: str) -> Path:
     """`KUBESIM_HOME`, or the platform's directory for state. Raises HomeError where no home directory is
     known.
     """
-    if env.get("KUBESIM_HOME"):
-        return Path(env["KUBESIM_HOME"])
-    if platform == "win32" and env.get("LOCALAPPDATA"):
-        return Path(env["LOCALAPPDATA"]) / "kubesim"
-    base = env.get("XDG_STATE_HOME", "")
-    if Path(base).is_absolute():
-        return Path(base) / "kubesim"
-    user = env.get("HOME", "")
-    if not user:
+    found = thin.home_directory(env, platform)
+    if not found:
         raise HomeError("neither KUBESIM_HOME nor HOME is set: there is no place for the cluster")
-    if platform == "darwin":
-        return Path(user) / "Library" / "Application Support" / "kubesim"
-    return Path(user) / ".local" / "state" / "kubesim"
+    return Path(found)
 
 
 class Home:

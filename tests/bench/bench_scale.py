@@ -76,4 +76,4 @@ def _calls(cluster: Cluster) -> dict[str, Callable[[], float]]:
 
 def _command(home: str, words: tuple[str, ...]) -> Callable[[], float]:
     """CPU seconds of a command in a process of its own."""
-    return lambda: run_once(kubesim(*words), env={"KUBESIM_HOME": home}).cpu
+    return lambda: run_once(kubesim(*words), env={"KUBESIM_HOME": home, "KUBESIM_AUTOSTART": "0"}).cpu

@@ -254,7 +254,12 @@ class Terminal:
         self._pid, self._fd = pty.fork()
         if self._pid == 0:
             kept = {k: os.environ[k] for k in ("PATH", "LANG") if k in os.environ}
-            env = kept | {"KUBESIM_HOME": str(home), "HOME": str(home), "PYTHONPATH": str(PROJECT)}
+            env = kept | {
+                "KUBESIM_HOME": str(home),
+                "KUBESIM_AUTOSTART": "0",
+                "HOME": str(home),
+                "PYTHONPATH": str(PROJECT),
+            }
             os.execvpe(PROCESS[0], [*PROCESS, *words], env)
         self.text = ""
 
@@ -361,6 +366,7 @@ def test_ctrl_c_at_a_pipe_kills_the_client_alone(home: Path) -> None:
         env={
             "PATH": os.environ["PATH"],
             "KUBESIM_HOME": str(home),
+            "KUBESIM_AUTOSTART": "0",
             "HOME": str(home),
             "PYTHONPATH": str(PROJECT),
         },

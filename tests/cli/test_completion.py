@@ -125,7 +125,7 @@ def test_completing_a_command_imports_no_cluster(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=PROJECT,
-        env={"HOME": str(tmp_path), "KUBESIM_HOME": str(tmp_path)},
+        env={"HOME": str(tmp_path), "KUBESIM_HOME": str(tmp_path), "KUBESIM_AUTOSTART": "0"},
         capture_output=True,
         text=True,
         check=True,
@@ -186,6 +186,7 @@ def _in_bash(home: Path, folder: Path, *lines: str) -> list[list[str]]:
             "PATH": f"{folder}:/usr/bin:/bin",
             "HOME": str(folder),
             "KUBESIM_HOME": str(home),
+            "KUBESIM_AUTOSTART": "0",
             "PYTHONPATH": str(PROJECT),
         },
         capture_output=True,

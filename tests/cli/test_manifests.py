@@ -106,7 +106,13 @@ def test_what_is_proposed_can_be_typed_as_it_stands(tmp_path: Path, directory: s
     for command, succeeds in _tries(directory):
         if re.search(r"[;|$]", command):
             path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-            env = {"PATH": path, "HOME": str(tmp_path), "KUBESIM_HOME": str(home), "LANG": "C.UTF-8"}
+            env = {
+                "PATH": path,
+                "HOME": str(tmp_path),
+                "KUBESIM_HOME": str(home),
+                "KUBESIM_AUTOSTART": "0",
+                "LANG": "C.UTF-8",
+            }
             script = f"set -e; sleep() {{ :; }}; {command}"
             code = subprocess.run(
                 ["bash", "-c", script], cwd=PROJECT, env=env, capture_output=True

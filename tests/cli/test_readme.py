@@ -18,7 +18,11 @@ LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 
 
 def _on_path() -> dict[str, str]:
-    return {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "LANG": "C.UTF-8"}
+    return {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "LANG": "C.UTF-8",
+        "KUBESIM_AUTOSTART": "0",
+    }
 
 
 def test_sessions_go_as_printed_to_the_byte(tmp_path: Path) -> None:

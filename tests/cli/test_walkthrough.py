@@ -212,6 +212,7 @@ def test_a_shell_script_of_ci(kubesim: Learner, tmp_path: Path) -> None:
             "PATH": f"{tmp_path}:{os.environ['PATH']}",
             "PYTHONPATH": str(PROJECT),
             "KUBESIM_HOME": str(kubesim.home),
+            "KUBESIM_AUTOSTART": "0",
         },
     )
     assert (done.returncode, done.stderr) == (0, "")

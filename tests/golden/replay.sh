@@ -10,7 +10,7 @@ shift
 cd "$(dirname "$0")/../.."
 KUBESIM_HOME=$(mktemp -d)
 export KUBESIM_HOME
-trap 'rm -rf "$KUBESIM_HOME"' EXIT
+trap 'kubesim down >/dev/null; rm -rf "$KUBESIM_HOME"' EXIT
 export PATH="$PWD/.venv/bin:$PATH"
 kubesim sim create golden --nodes 1 >/dev/null
 python3 "$recordings/replay.py" --cli kubesim "$@"

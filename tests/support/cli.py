@@ -154,4 +154,5 @@ def process_environment(home: Path, env: Mapping[str, str] | None = None) -> dic
 def _environment(home: Path, env: Mapping[str, str] | None) -> dict[str, str]:
     """Nothing of the developer's own environment but what a process needs to start."""
     kept = {k: os.environ[k] for k in ("PATH", "LANG", "TZ") if k in os.environ}
-    return kept | {"KUBESIM_HOME": str(home), "HOME": str(home)} | dict(env or {})
+    own = {"KUBESIM_HOME": str(home), "HOME": str(home), "KUBESIM_AUTOSTART": "0"}
+    return kept | own | dict(env or {})

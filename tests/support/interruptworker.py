@@ -40,7 +40,7 @@ def run(home: Path, words: list[str], at: int) -> dict[str, object]:
     if pid == 0:
         for number, file in ((1, out), (2, err)):
             os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-        os.environ |= {"KUBESIM_HOME": str(home), "HOME": str(home)}
+        os.environ |= {"KUBESIM_HOME": str(home), "KUBESIM_AUTOSTART": "0", "HOME": str(home)}
         os.chdir(home)
         sys.argv = ["kubesim", *words]
         point = AtCall(at)

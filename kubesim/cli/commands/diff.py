@@ -130,6 +130,7 @@ def _compare(context: Context, folders: list[Path]) -> int:
             [*command, *map(str, folders)],
             cwd=context.streams.cwd,
             env=dict(context.streams.env),
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
         )

@@ -39,13 +39,13 @@ def run(context: Context) -> int:
     output = flags.text("output")
     target = context.session.path(output) if output else None
     if target is not None and target.is_dir():
-        _write_each(target, objects)
+        _write_each(context, target, objects)
         return 0
     text = "---\n".join(dump(obj) for obj in objects)
     if target is None:
         context.streams.stdout.write(text)
     else:
-        _write(target, text)
+        _write(context, target, text)
     return 0
 
 
@@ -54,7 +54,7 @@ def _check(value: str, name: str, legal: tuple[str, ...]) -> None:
         raise CLIError(f"illegal flag value --{name} {value}; legal values: [{' '.join(legal)}]")
 
 
-def _write_each(folder: Path, objects: list[JSONObject]) -> None:
+def _write_each(context: Context, folder: Path, objects: list[JSONObject]) -> None:
     """A file for each object; their namespaces are in the names where there are several."""
     from kubesim.cli.kustomize.identity import NO_NAMESPACE, gvk_of, id_of
 
@@ -67,12 +67,13 @@ def _write_each(folder: Path, objects: list[JSONObject]) -> None:
         for obj in found:
             gvk = gvk_of(obj)
             kind = "_".join(part for part in (gvk.group, gvk.version, gvk.kind) if part)
-            _write(folder / f"{prefix}{kind.lower()}_{id_of(obj).name.lower()}.yaml", dump(obj))
+            _write(context, folder / f"{prefix}{kind.lower()}_{id_of(obj).name.lower()}.yaml", dump(obj))
 
 
-def _write(path: Path, text: str) -> None:
+def _write(context: Context, path: Path, text: str) -> None:
     try:
-        path.write_text(text)
+        with context.streams.create(path) as file:
+            file.write(text)
     except OSError as error:
         raise CLIError(f"open {path}: {(error.strerror or str(error)).lower()}") from None
 

@@ -94,7 +94,7 @@ def delete(context: typer.Context, name: Name) -> None:
     """Delete a cluster and everything in it."""
     own = _context(context)
     try:
-        own.session.home.remove(name)
+        own.session.delete_cluster(name)
     except HomeError as error:
         raise CLIError(str(error)) from None
     own.out(f"sim/{name} deleted")

@@ -64,7 +64,12 @@ def loaded(home):
 
     @cache
     def get(plural: str) -> frozenset[str]:
-        env = {"PATH": os.environ["PATH"], "KUBESIM_HOME": str(home), "PYTHONPATH": str(PROJECT)}
+        env = {
+            "PATH": os.environ["PATH"],
+            "KUBESIM_HOME": str(home),
+            "KUBESIM_AUTOSTART": "0",
+            "PYTHONPATH": str(PROJECT),
+        }
         command = [sys.executable, "-c", PROGRAM, "get", plural]
         told = subprocess.run(command, env=env, cwd=home, capture_output=True, text=True)
         assert told.returncode == 0, told.stderr

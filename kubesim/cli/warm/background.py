@@ -1,0 +1,318 @@
+"""The server of a home: takes commands at its socket, runs each in a thread, leaves when nobody needs it.
+
+Workers wait for callers at the socket itself, so that a command is not handed from one thread to another. The main thread
+listens to callers whose commands run: Ctrl-C comes that way, and the end of the connection is the end of the caller.
+
+There are two ways to leave. Whoever is replaced by another kubesim makes way at once, takes no more commands, and lives on
+until those that run have ended: the store may be used by several processes. Whoever is told to stop ends them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import selectors
+import socket
+import sys
+import threading
+from contextlib import suppress
+from datetime import UTC
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from kubesim import thin
+from kubesim.cli.interruption import Interruption
+from kubesim.cli.warm.request import RUN, STATUS, STOP, BadRequest, Request, receive
+from kubesim.cluster.home import Home, HomeError
+from kubesim.util.clock import SystemClock, format_time
+from kubesim.version import VERSION
+
+if TYPE_CHECKING:
+    from kubesim.cluster.openclusters import OpenClusters
+    from kubesim.cluster.rundirectory import RunDirectory
+
+IDLE_SECONDS: Final = 600.0
+"""A server that nobody started by name leaves after so long without a command."""
+REQUEST_SECONDS: Final = 10.0
+SPARE_WORKERS: Final = 4
+LOOK_SECONDS: Final = 5.0
+"""How often an idle server looks whether its home is still there."""
+CODE_SECONDS: Final = 1.0
+"""How old the knowledge may be that the program's files have not changed."""
+
+logger = logging.getLogger("kubesim.background")
+
+
+class Background:
+    """One server. `run` returns when it has left."""
+
+    def __init__(
+        self,
+        home: Home,
+        directory: RunDirectory,
+        *,
+        idle_seconds: float | None = IDLE_SECONDS,
+        is_foreground: bool = False,
+    ) -> None:
+        from kubesim.cluster.openclusters import OpenClusters
+
+        self.home = home
+        self.directory = directory
+        self.clusters: OpenClusters = OpenClusters(home)
+        self.idle_seconds = idle_seconds
+        self.is_foreground = is_foreground
+        self._clock = SystemClock()
+        self._since = format_time(self._clock.now().astimezone(UTC))
+        self._lock = threading.Lock()
+        self._running: dict[socket.socket, Interruption] = {}
+        self._spare = 0
+        self._leaving = False
+        self._last = self._clock.monotonic()
+        self._selector = selectors.DefaultSelector()
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)  # noqa: FBT003  its only argument
+        self._code = _Code()
+        self._listener = directory.listen()
+
+    def run(self, first: socket.socket | None = None) -> None:
+        """Serve until there is a reason to leave; `first` is a caller who is connected already."""
+        self._selector.register(self._wake_reader, selectors.EVENT_READ)
+        if first is not None:
+            self._start(self._take_one, first)
+        self._start(self._take_all)
+        self.write_state()
+        try:
+            while not self._has_left():
+                for key, _ in self._selector.select(self._patience()):
+                    self._hear(key.fileobj)
+        finally:
+            self.leave(at_once=True)
+            self.clusters.stop()
+            self.clusters.close()
+            self.directory.release()
+
+    def leave(self, *, at_once: bool = False) -> None:
+        """Take no more commands; `at_once`: end those that run. Others make way for the next server."""
+        with self._lock:
+            first, self._leaving = not self._leaving, True
+        if first:
+            self.directory.hide()
+            with suppress(OSError):
+                self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+        if at_once:
+            with self._lock:
+                running = list(self._running.values())
+            for interruption in running:
+                interruption.hang_up()
+        elif first:
+            self.directory.release()
+            self._start(self.clusters.stop)
+        self._wake()
+
+    def state(self) -> dict[str, Any]:
+        """Who this is and what it does, for `status`."""
+        open_ones = self.clusters.open_ones()
+        return {
+            "pid": os.getpid(),
+            "version": VERSION,
+            "identity": thin.identity(),
+            "since": self._since,
+            "foreground": self.is_foreground,
+            "idleSeconds": self.idle_seconds,
+            "home": str(self.home.path),
+            "sims": [{"name": o.name, "commands": o.users, "urls": list(o.plane.urls)} for o in open_ones],
+        }
+
+    def write_state(self) -> None:
+        """Keep `server.json` up to date, where that can be done."""
+        with suppress(HomeError):
+            self.directory.write_state(self.state())
+
+    # The main thread.
+
+    def _hear(self, who: Any) -> None:
+        if who is self._wake_reader:
+            with suppress(BlockingIOError):
+                who.recv(4096)
+            return
+        interruption = self._running.get(who)
+        try:
+            said = who.recv(16, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except OSError:
+            said = b""
+        if not said:
+            self._forget(who)
+        if interruption is not None:
+            (interruption.interrupt if said else interruption.hang_up)()
+
+    def _forget(self, connection: socket.socket) -> None:
+        with suppress(KeyError, ValueError, OSError):
+            self._selector.unregister(connection)
+
+    def _patience(self) -> float:
+        if self.idle_seconds is None:
+            return LOOK_SECONDS
+        return max(0.0, min(LOOK_SECONDS, self._last + self.idle_seconds - self._clock.monotonic()))
+
+    def _has_left(self) -> bool:
+        with self._lock:
+            is_busy = bool(self._running)
+            idle = self._clock.monotonic() - self._last
+        if self._leaving:
+            return not is_busy
+        if not self.directory.is_mine:
+            logger.info("the home is gone")
+            self.leave(at_once=True)
+            return not is_busy
+        if is_busy or self.idle_seconds is None or idle < self.idle_seconds:
+            return False
+        if any(o.plane.connections for o in self.clusters.open_ones()):
+            return False
+        self.leave()
+        with self._lock:
+            return not self._running
+
+    def _wake(self) -> None:
+        with suppress(OSError):
+            self._wake_writer.send(b".")
+
+    # Workers.
+
+    def _start(self, what: Any, *arguments: Any) -> None:
+        threading.Thread(target=what, args=arguments, daemon=True).start()
+
+    def _take_all(self) -> None:
+        with self._lock:
+            self._spare += 1
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError as error:
+                if self._leaving:
+                    return
+                logger.warning("accept: %s", error)
+                threading.Event().wait(0.1)  # no descriptors are left: some command will end
+                continue
+            with self._lock:
+                self._spare -= 1
+                is_last = not self._spare
+            if is_last:
+                self._start(self._take_all)
+            self._take_one(connection)
+            with self._lock:
+                if self._spare >= SPARE_WORKERS:
+                    return
+                self._spare += 1
+
+    def _take_one(self, connection: socket.socket) -> None:
+        """One caller, from the request to the exit code."""
+        with connection:
+            try:
+                connection.settimeout(REQUEST_SECONDS)
+                request = receive(connection) if thin.is_own(connection) else None
+                if request is not None:
+                    with_request(request, partial(self._answer, connection))
+            except (OSError, BadRequest) as error:
+                logger.info("a caller went: %s", error)
+            except Exception:
+                logger.exception("a caller could not be answered")
+
+    def _answer(self, connection: socket.socket, request: Request) -> None:
+        if request.what == STOP:
+            self.leave(at_once=True)
+        elif request.what == STATUS:
+            connection.sendall(json.dumps(self.state()).encode())
+        elif request.what != RUN:
+            connection.sendall(b"R")
+        elif request.identity != thin.identity() or self._code.has_changed():
+            logger.info("replaced by %s", request.identity)
+            self.leave()
+            connection.sendall(b"R")
+        else:
+            self._run(connection, request)
+
+    def _run(self, connection: socket.socket, request: Request) -> None:
+        interruption = Interruption()
+        with self._lock:
+            refused = self._leaving
+            if not refused:
+                self._running[connection] = interruption
+                self._last = self._clock.monotonic()
+        if refused:
+            connection.sendall(b"R")
+            return
+        try:
+            connection.settimeout(None)
+            connection.sendall(b"S")  # whoever is gone by now is spared the command
+            self._selector.register(connection, selectors.EVENT_READ)
+            code = self._execute(request, interruption)
+            self._forget(connection)
+            with suppress(OSError):
+                connection.sendall(b"E" + bytes([code & 0xFF]))
+        finally:
+            with self._lock:
+                self._forget(connection)
+                del self._running[connection]
+                self._last = self._clock.monotonic()
+                is_awaited = self._leaving and not self._running
+            interruption.close()
+            if is_awaited:
+                self._wake()
+
+    def _execute(self, request: Request, interruption: Interruption) -> int:
+        from kubesim.cli.main import INTERRUPTED, run
+        from kubesim.cli.warm.session import WarmSession
+
+        streams = request.streams(interruption)
+        try:
+            return run(request.words, streams, partial(WarmSession, background=self))
+        except KeyboardInterrupt:
+            return INTERRUPTED
+        except BaseException:
+            logger.exception("a command failed")
+            return 1
+        finally:
+            request.close()
+
+
+def with_request(request: Request, answer: Any) -> None:
+    """Answer a request, and let go of its descriptors whatever comes of it."""
+    try:
+        answer(request)
+    finally:
+        request.close()
+
+
+class _Code:
+    """Whether the files of the program are still those that this process has loaded: an upgrade, or a developer at work."""
+
+    def __init__(self) -> None:
+        self._clock = SystemClock()
+        self._looked = self._clock.monotonic()
+        self._started = self._clock.now().timestamp()
+        self._known: dict[str, int] = {}
+
+    def has_changed(self) -> bool:
+        """Looks at most once a second."""
+        now = self._clock.monotonic()
+        if now - self._looked < CODE_SECONDS:
+            return False
+        self._looked = now
+        return any(self._differs(name) for name in _loaded_files())
+
+    def _differs(self, name: str) -> bool:
+        try:
+            changed = Path(name).stat().st_mtime_ns
+        except OSError:
+            return True
+        return changed > self._started * 1e9 if self._known.setdefault(name, changed) == changed else True
+
+
+def _loaded_files() -> list[str]:
+    modules = [m for n, m in list(sys.modules.items()) if n.startswith("kubesim")]
+    return [name for m in modules if (name := getattr(m, "__file__", None))]

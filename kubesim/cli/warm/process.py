@@ -1,0 +1,95 @@
+"""The background process itself: becomes the one of its home, then serves. Started by `kubesim.thin`, or by `serve`."""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kubesim import thin
+from kubesim.cluster.home import Home
+from kubesim.cluster.rundirectory import RunDirectory
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import FrameType
+
+    from kubesim.cli.warm.background import Background
+
+STACK_BYTES = 16 << 20
+"""What a command may use of the stack, as if it had the process for itself."""
+
+
+def main() -> None:
+    """The process that the thin client starts: `python -c … PARENT HOME`, its first caller at descriptor 3."""
+    home = Path(sys.argv[2])
+    os.umask(0o077)
+    first = socket.socket(fileno=thin.INHERITED)
+    os.set_inheritable(first.fileno(), False)  # noqa: FBT003  its only argument
+    directory = RunDirectory(home)
+    if not directory.acquire():
+        first.sendall(b"R")
+        return
+    log = directory.open_log()
+    for descriptor in (1, 2):
+        os.dup2(log, descriptor)
+    os.close(log)
+    faulthandler.enable()
+    faulthandler.register(signal.SIGUSR1)  # what every thread does, into the log
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    serve(Home(home), directory, first)
+    logging.shutdown()
+    os._exit(0)  # workers may still wait for callers
+
+
+def serve(home: Home, directory: RunDirectory, first: socket.socket | None = None) -> None:
+    """Be the server of a home whose lock this process holds, until it leaves."""
+    from kubesim.cli.warm.background import Background
+
+    threading.stack_size(STACK_BYTES)
+    background = Background(home, directory, idle_seconds=idle_seconds(os.environ))
+    stop_on(background, signal.SIGTERM, signal.SIGHUP)
+    threading.Thread(target=_get_warm, daemon=True).start()
+    background.run(first)
+
+
+def idle_seconds(env: Mapping[str, str]) -> float | None:
+    """After how long a server leaves that was not started by name: `KUBESIM_IDLE_TIMEOUT`, 0 being never."""
+    from kubesim.cli.warm.background import IDLE_SECONDS
+    from kubesim.util.durations import parse_duration
+
+    try:
+        told = parse_duration(env.get("KUBESIM_IDLE_TIMEOUT", "")).total_seconds()
+    except ValueError:
+        return IDLE_SECONDS
+    return told if told > 0 else None
+
+
+def stop_on(background: Background, *signals: signal.Signals) -> None:
+    """Leave when one of the signals comes."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        threading.Thread(target=background.leave, kwargs={"at_once": True}, daemon=True).start()
+
+    for one in signals:
+        signal.signal(one, stop)
+
+
+def _get_warm() -> None:
+    """Load what most commands need, beside the first one."""
+    from kubesim.cli.main import load
+
+    for word in ("get", "apply", "describe", "run", "delete"):
+        load(word)
+    gc.collect()
+    gc.freeze()
