@@ -39,6 +39,7 @@ LOOK = 1.0
 
 
 INTERRUPTED = 130
+GREETING = "If you don't see a command prompt, try pressing enter."
 
 
 class Interrupted(SilentExit):
@@ -171,15 +172,15 @@ def print_log(context: Context, pod: JSONObject, options: AttachOptions) -> None
 
 def attach_to(context: Context, pod: JSONObject, options: AttachOptions) -> None:
     """Attach to a running container, until its process ends or lets go. Raises CLIError, StatusError."""
-    if context.session.remote:
-        raise CLIError(
-            "attach works on the simulated cluster itself: leave out --server, --kubeconfig and --context"
-        )
     try:
         name = choose_container(context, pod, options.container, quiet=options.quiet)
     except CLIError as error:
         raise CLIError(f"cannot attach to the container: {error}") from None
     tty = _terminal(context, options, find_container(pod, name) or {})
+    if context.session.remote:
+        _attach_remotely(context, pod, name, options, tty=tty)
+        _say_how_to_resume(context, pod, name, options, tty=tty)
+        return
     try:
         with Interrupts() as interrupts:
             _open(context, pod, name, options, interrupts, tty=tty).run()
@@ -193,6 +194,17 @@ def attach_to(context: Context, pod: JSONObject, options: AttachOptions) -> None
     finally:
         context.session.touch()
     _say_how_to_resume(context, pod, name, options, tty=tty)
+
+
+def _attach_remotely(
+    context: Context, pod: JSONObject, container: str, options: AttachOptions, *, tty: bool
+) -> None:
+    from kubesim.cli.remoteterminal import run_remotely
+
+    if not options.quiet:
+        context.err(GREETING)
+        context.streams.stderr.flush()
+    run_remotely(context, pod, "attach", {"container": [container]}, stdin=options.stdin, tty=tty)
 
 
 def _open(
@@ -219,7 +231,7 @@ def _open(
     except StatusError as error:
         text = error.message.removeprefix("Internal error occurred: ")
     if not options.quiet:
-        context.err("If you don't see a command prompt, try pressing enter.")
+        context.err(GREETING)
         context.streams.stderr.flush()
     if session is None:
         raise CLIError(text)

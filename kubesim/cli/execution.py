@@ -21,9 +21,10 @@ def execute(
 ) -> int:
     """Run a command; its exit code. Raises CLIError or StatusError where it cannot be started."""
     if context.session.remote:
-        raise CLIError(
-            "exec reaches the containers of a simulated cluster; leave out --server and --kubeconfig"
-        )
+        from kubesim.cli.remoteterminal import run_remotely
+
+        query = {"container": [container], "command": list(argv)}
+        return run_remotely(context, pod, "exec", query, stdin=stdin, tty=tty)
     streams = terminal_streams(context, stdin=stdin, tty=tty)
     try:
         return context.session.cluster.pods.exec(pod, container, argv, streams)

@@ -1,21 +1,29 @@
-"""`HTTPTransport`: the API over HTTP or HTTPS, with the standard library alone. One connection a thread, kept alive."""
+"""`HTTPTransport`: the API over HTTP, HTTPS or a Unix socket, with the standard library alone.
+
+One connection a thread, kept alive.
+"""
 
 from __future__ import annotations
 
 import http.client
 import os
+import socket
 import ssl
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
+from kubesim.apimachinery.errors import StatusError
 from kubesim.apimachinery.rest import Request, Response
 from kubesim.apimachinery.watch import WatchEvent
-from kubesim.util.jsontypes import decode, encode
+from kubesim.util.jsontypes import JSONObject, decode, encode
+
+if TYPE_CHECKING:
+    from websockets.sync.client import ClientConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +52,10 @@ class ConnectionRefused(ServerUnreachable):
 
 
 class HTTPTransport:
-    """Sends requests to a server. What `refused` makes of a ServerUnreachable is raised."""
+    """Sends requests to a server: `https://HOST:PORT`, `http://HOST:PORT` or `unix:///PATH`.
+
+    What `refused` makes of a ServerUnreachable is raised.
+    """
 
     def __init__(
         self,
@@ -59,7 +70,8 @@ class HTTPTransport:
         self._https = parts.scheme == "https"
         self._host = parts.hostname or "localhost"
         self._port = parts.port or (443 if self._https else 80)
-        self._prefix = parts.path.rstrip("/")
+        self._socket = parts.path if parts.scheme == "unix" else ""
+        self._prefix = "" if self._socket else parts.path.rstrip("/")
         self._credentials = credentials
         self._refused = refused
         self._timeout = timeout
@@ -71,15 +83,11 @@ class HTTPTransport:
     def send(self, request: Request) -> Response:
         watching = request.query.get("watch", [""])[-1] in ("true", "1")
         connection = self._open() if watching else self._kept()
-        headers = dict(request.headers)
-        if self._credentials.token:
-            headers["authorization"] = f"Bearer {self._credentials.token}"
-        headers.update(_impersonation(request))
+        headers = {**request.headers, **self._identifying(request)}
         body = (
             request.body if isinstance(request.body, bytes) or request.body is None else encode(request.body)
         )
-        query = urlencode([(k, v) for k, values in request.query.items() for v in values])
-        path = f"{self._prefix}{request.path}" + (f"?{query}" if query else "")
+        path = self._target(request)
         try:
             answer = self._exchange(connection, request.method, path, body, headers)
         except (OSError, http.client.HTTPException) as error:
@@ -90,6 +98,52 @@ class HTTPTransport:
         if watching and answer.status < 400:
             return Response(answer.status, None, found, warnings, _events(answer, connection))
         return Response(answer.status, _decoded(answer.read(), found), found, warnings)
+
+    def connect(self, request: Request, protocols: Sequence[str]) -> ClientConnection:
+        """A WebSocket that a request opens, in the first of the protocols that the server speaks.
+
+        Raises StatusError where the server answers otherwise, and what `refused` makes of a ServerUnreachable.
+        """
+        from websockets.exceptions import InvalidHandshake, InvalidStatus
+        from websockets.sync.client import connect
+        from websockets.typing import Subprotocol
+
+        scheme = "wss" if self._https else "ws"
+        try:
+            return connect(
+                f"{scheme}://{self._host}:{self._port}{self._target(request)}",
+                sock=self._dial(),
+                ssl=self._context() if self._https else None,
+                server_hostname=self._credentials.server_name or self._host if self._https else None,
+                subprotocols=[Subprotocol(p) for p in protocols],
+                additional_headers=self._identifying(request),
+                user_agent_header=request.headers.get("user-agent"),
+                compression=None,
+                proxy=None,
+                max_size=None,
+                ping_interval=None,
+            )
+        except InvalidStatus as error:
+            body = error.response.body or b""
+            raise StatusError(_status(bytes(body), error.response.status_code)) from None
+        except (OSError, InvalidHandshake) as error:
+            raise self._refused(self._unreachable(error)) from None
+
+    def _dial(self) -> socket.socket:
+        if not self._socket:
+            return socket.create_connection((self._host, self._port), timeout=self._timeout)
+        return _unix_socket(self._socket, self._timeout)
+
+    def _identifying(self, request: Request) -> dict[str, str]:
+        """The headers that say who asks, and on whose behalf."""
+        headers = _impersonation(request)
+        if self._credentials.token:
+            headers["authorization"] = f"Bearer {self._credentials.token}"
+        return headers
+
+    def _target(self, request: Request) -> str:
+        query = urlencode([(k, v) for k, values in request.query.items() for v in values])
+        return f"{self._prefix}{request.path}" + (f"?{query}" if query else "")
 
     def _exchange(
         self,
@@ -115,6 +169,8 @@ class HTTPTransport:
         return kept
 
     def _open(self) -> http.client.HTTPConnection:
+        if self._socket:
+            return _UnixConnection(self._socket, timeout=self._timeout)
         if not self._https:
             return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
         return http.client.HTTPSConnection(
@@ -136,6 +192,40 @@ class HTTPTransport:
         if isinstance(error, ConnectionRefusedError):
             return ConnectionRefused(self._server, host, f"dial tcp {host}: connect: connection refused")
         return ServerUnreachable(self._server, host, str(error))
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a socket file."""
+
+    def __init__(self, path: str, *, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = _unix_socket(self._path, self.timeout)
+
+
+def _unix_socket(path: str, timeout: float | None) -> socket.socket:
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        made.settimeout(timeout)
+        made.connect(path)
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def _status(body: bytes, code: int) -> JSONObject:
+    """What a refusal says: its Status, or one made of its text."""
+    try:
+        found = decode(body)
+    except ValueError:
+        found = None
+    if isinstance(found, dict) and found.get("kind") == "Status":
+        return found
+    text = body.decode("utf-8", "replace") or f"the server responded with the status code {code}"
+    return {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": text, "code": code}
 
 
 def _load_chain(context: ssl.SSLContext, held: Credentials) -> None:

@@ -1,0 +1,140 @@
+"""The user's own streams at a command in a container of a server elsewhere: exec and attach over the network.
+
+A terminal is put into raw mode: what is typed goes to the other side as it is, which echoes it and knows what Ctrl-C means.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from kubesim.apimachinery.errors import StatusError
+from kubesim.apimachinery.meta import name_of, namespace_of
+from kubesim.cli.command import Context
+from kubesim.cli.errors import CLIError
+from kubesim.cli.paths import resource_path
+from kubesim.cli.podaccess import PODS
+from kubesim.client.http import HTTPTransport
+from kubesim.client.remotecommand import Ends, RemoteCommand, open_command
+from kubesim.util.jsontypes import JSONObject
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+CHUNK = 65536
+
+
+def run_remotely(
+    context: Context,
+    pod: JSONObject,
+    subresource: str,
+    query: Mapping[str, list[str]],
+    *,
+    stdin: bool,
+    tty: bool,
+) -> int:
+    """`exec` or `attach` on a server elsewhere; the command's exit code. Raises CLIError, StatusError."""
+    transport = context.session.client.transport
+    if not isinstance(transport, HTTPTransport):
+        raise TypeError("a command elsewhere needs a server")
+    path = resource_path(PODS, namespace_of(pod), name_of(pod), subresource)
+    context.streams.stdout.flush()
+    ends = Ends(
+        stdout=_writer(context.streams.stdout),
+        stderr=_writer(context.streams.stderr),
+        stdin=_reader(context) if stdin else None,
+        tty=tty,
+    )
+    try:
+        command = open_command(transport, path, query, ends, user_agent=f"kubectl-{context.session.command}")
+    except StatusError as error:
+        if error.reason == "InternalError":
+            raise CLIError(error.message.removeprefix("Internal error occurred: ")) from None
+        raise
+    try:
+        if not tty:
+            return command.run()
+        with _raw(context), _resizing(command):
+            return command.run()
+    except StatusError as error:
+        raise CLIError(error.message) from None
+    finally:
+        command.close()
+        context.session.touch()
+
+
+def _writer(stream: object) -> Callable[[bytes], None]:
+    buffer = getattr(stream, "buffer", None)
+
+    def write(data: bytes) -> None:
+        if buffer is not None:
+            buffer.write(data)
+            buffer.flush()
+        else:
+            stream.write(data.decode("utf-8", "replace"))  # type: ignore[attr-defined]  # a text stream of a test
+
+    return write
+
+
+def _reader(context: Context) -> Callable[[], bytes]:
+    source = context.streams.stdin
+    try:
+        handle: int | None = source.fileno()
+    except (OSError, ValueError):
+        handle = None
+
+    def read() -> bytes:
+        if handle is None:
+            return source.read(CHUNK)
+        try:
+            select.select([handle], [], [])
+            return os.read(handle, CHUNK)
+        except OSError:  # EIO: the terminal has been hung up
+            return b""
+
+    return read
+
+
+@contextmanager
+def _raw(context: Context) -> Iterator[None]:
+    """The terminal hands over each key as it is pressed."""
+    import termios
+    import tty
+
+    try:
+        handle = context.streams.stdin.fileno()
+        before = termios.tcgetattr(handle)
+    except (OSError, ValueError, termios.error):
+        yield
+        return
+    tty.setraw(handle)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(handle, termios.TCSADRAIN, before)
+
+
+@contextmanager
+def _resizing(command: RemoteCommand) -> Iterator[None]:
+    """The other side knows how large the terminal is, now and when that changes."""
+    import signal
+
+    def tell(number: int = 0, frame: FrameType | None = None) -> None:
+        del number, frame
+        size = shutil.get_terminal_size()
+        command.resize(size.columns, size.lines)
+
+    tell()
+    if threading.current_thread() is not threading.main_thread():  # others have no signals
+        yield
+        return
+    before = signal.signal(signal.SIGWINCH, tell)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGWINCH, before)

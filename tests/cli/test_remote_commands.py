@@ -1,0 +1,106 @@
+"""exec, attach and run -it of kubesim's own command line against a server elsewhere, as kubectl's do it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.terminal import Terminal
+
+from kubesim import Cluster
+
+POD = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: box}
+spec:
+  containers:
+  - {name: box, image: busybox, command: [sh, -c, "trap 'exit 0' TERM; sleep 100000"]}
+"""
+
+
+@pytest.fixture(scope="module")
+def words() -> Iterator[list[str]]:
+    """The beginning of a command line that reaches a served cluster with one Pod."""
+    with Cluster(nodes=1) as cluster, cluster.serve() as server:
+        cluster.apply(POD)
+        yield [sys.executable, "-m", "kubesim", "--kubeconfig", str(server.kubeconfig)]
+
+
+@pytest.fixture
+def env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBESIM_HOME", str(tmp_path))
+
+
+def call(words: list[str], *more: str, stdin: str = "") -> tuple[int, str, str]:
+    done = subprocess.run([*words, *more], input=stdin, capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.usefixtures("env")
+@pytest.mark.parametrize(
+    ("command", "stdin", "expected"),
+    [
+        (["exec", "box", "--", "echo", "here"], "", (0, "here\n", "")),
+        (
+            ["exec", "box", "--", "sh", "-c", "echo out; echo err >&2; exit 3"],
+            "",
+            (3, "out\n", "err\ncommand terminated with exit code 3\n"),
+        ),
+        (["exec", "-i", "box", "--", "wc", "-c"], "x" * 200_000, (0, "200000\n", "")),
+        (["exec", "-i", "box", "--", "cat"], "a\nb", (0, "a\nb", "")),
+        (["exec", "box", "-c", "no", "--", "ls"], "", (1, "", "error: container no not found in pod box\n")),
+        (
+            ["exec", "nobody", "--", "ls"],
+            "",
+            (1, "", 'Error from server (NotFound): pods "nobody" not found\n'),
+        ),
+    ],
+    ids=["output", "code", "input", "end of input", "no container", "no pod"],
+)
+def test_exec(words: list[str], command: list[str], stdin: str, expected: tuple[int, str, str]) -> None:
+    assert call(words, *command, stdin=stdin) == expected
+
+
+@pytest.mark.usefixtures("env")
+def test_a_program_that_is_not_there(words: list[str]) -> None:
+    code, out, err = call(words, "exec", "box", "--", "nosuch")
+    assert (code, out) == (1, "")
+    assert err.startswith("error: Internal error occurred: ")
+    assert err.endswith('exec: "nosuch": executable file not found in $PATH: unknown\n')
+
+
+@pytest.mark.usefixtures("env")
+def test_run_and_attach_to_what_was_run(words: list[str]) -> None:
+    code, out, err = call(
+        words,
+        "run",
+        "once",
+        "--image=busybox",
+        "--rm",
+        "-i",
+        "--restart=Never",
+        "--",
+        "sh",
+        stdin="echo hi; exit 4\n",
+    )
+    assert code == 4
+    assert out == 'hi\npod "once" deleted\n'
+    assert "pod default/once terminated (Error)" in err
+
+
+@pytest.mark.usefixtures("env")
+def test_a_terminal_is_the_other_sides(words: list[str]) -> None:
+    with Terminal([*words, "exec", "-it", "box", "--", "sh"], os.environ) as terminal:
+        terminal.expect(b"# ")
+        terminal.type(b"echo $((6*7))\r")
+        terminal.expect(b"\r\n42\r\n")
+        terminal.type(b"sleep 1000\r\x03")
+        terminal.expect(b"# ")
+        terminal.type(b"exit 5\r")
+        assert terminal.end() == 5
+        assert terminal.shown.endswith(b"command terminated with exit code 5\r\n")
