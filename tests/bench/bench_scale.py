@@ -51,7 +51,7 @@ def _filled(home: Path, pods: int) -> Cluster:
     now = format_time(SystemClock().now())
     objects.put(cluster, PODS, (objects.pod(n, pods // SELECTED, now) for n in range(pods)))
     # The controllers have nothing to do with what is read here, and a good while to do with so many Pods.
-    WorkState(cluster.state).set_checkpoints({"*": cluster.storage.revision()})
+    WorkState(cluster.state).save((), {"*": cluster.storage.revision()})
     return cluster
 
 

@@ -23,6 +23,7 @@ from kubesim.cluster.build import Cluster
 from kubesim.controllers import standard
 from kubesim.controllers.manager import EndlessWorkError, Manager
 from kubesim.controllers.settleclock import SettleClock
+from kubesim.controllers.settling import BATCH_KEYS, WORK_BOUND
 from kubesim.util.clock import FrozenClock
 
 
@@ -307,6 +308,236 @@ def test_the_continuous_manager_settles_what_is_written_while_it_waits(bench: Be
     bench.manager().run(stop, wait)
     assert bench.seen == ["a x"]
     assert waits[1] > waits[0]
+
+
+# Several threads, and work in slices.
+
+
+def test_a_settle_that_was_stopped_goes_on_where_it_was(bench: Bench) -> None:
+    for name in ("a", "b"):
+        bench.add(name, lambda key: Result((f"looked at {key}",)))
+    for name in ("x", "y", "z"):
+        bench.make(name)
+    manager = bench.manager()
+    reports = [manager.settle(budget=0) for _ in range(5)]
+    assert [r.done for r in reports] == [False] * 5
+    assert [[a.key[-1] for a in r.actions] for r in reports] == [["x"], ["y"], ["z"], ["x"], ["y"]]
+    last = manager.settle()
+    assert last.done
+    assert bench.seen == ["a x", "a y", "a z", "b x", "b y", "b z"]
+    assert bench.manager().settle().actions == ()
+
+
+def test_what_is_written_between_two_slices_is_worked_on_too(bench: Bench) -> None:
+    bench.add("a")
+    bench.make("x")
+    bench.make("y")
+    manager = bench.manager()
+    manager.settle(budget=0)
+    bench.make("z")
+    bench.change("x", n="1")
+    while not manager.settle(budget=0).done:
+        pass
+    assert bench.seen == ["a x", "a y", "a z", "a x"]
+
+
+@pytest.mark.parametrize("between", ["another process", "only", "step"])
+def test_a_settle_that_was_stopped_begins_anew_when_somebody_else_has_settled(
+    bench: Bench, between: str
+) -> None:
+    bench.add("a", lambda key: Result((f"looked at {key}",)))
+    bench.add("b")
+    bench.make("x")
+    bench.make("y")
+    manager = bench.manager()
+    manager.settle(budget=0)
+    if between == "another process":
+        bench.manager().settle()
+    elif between == "only":
+        manager.settle(only=["a"])
+    else:
+        manager.settle(step=True)
+    bench.seen.clear()
+    assert manager.settle().done
+    missing = {"another process": [], "only": ["b x", "b y"], "step": ["a x", "a y", "b x", "b y"]}
+    assert bench.seen == missing[between]
+    assert bench.manager().settle().actions == ()
+
+
+def test_a_process_that_dies_between_two_slices_loses_no_work(bench: Bench) -> None:
+    bench.add("a", lambda key: Result(requeue_after=timedelta(seconds=5)))
+    bench.make("x")
+    bench.make("y")
+    bench.manager().settle(budget=0)
+    assert bench.manager().settle().done
+    assert bench.seen == ["a x", "a x", "a y"]
+
+
+def test_timers_of_a_slice_fire_at_their_time_in_the_next_one(bench: Bench) -> None:
+    times: list[tuple[str, float]] = []
+
+    def work(key: str) -> Result:
+        times.append((key[-1], (bench.settle_clock.now() - START).total_seconds()))
+        return Result(requeue_after=timedelta(seconds=10)) if len(times) <= 3 else DONE
+
+    bench.add("a", work)
+    for name in ("x", "y", "z"):
+        bench.make(name)
+    manager = bench.manager()
+    manager.settle()
+    bench.clock.advance(timedelta(seconds=60))
+    assert not manager.settle(budget=0).done
+    bench.clock.advance(timedelta(seconds=60))
+    assert manager.settle().done
+    assert times[3:] == [("x", 10), ("y", 10), ("z", 10)]
+
+
+def test_a_key_that_is_enqueued_between_two_slices_does_not_make_the_rest_begin_anew(bench: Bench) -> None:
+    bench.add("a")
+    bench.make("x")
+    bench.make("y")
+    manager = bench.manager()
+    manager.settle(budget=0)
+    bench.manager().enqueue("a", "default/z", "another process asks")
+    assert manager.next_due() == START
+    assert manager.settle().done
+    assert sorted(bench.seen) == ["a x", "a y", "a z"]
+    assert manager.next_due() is None
+
+
+def test_one_key_is_never_enqueued_in_vain(bench: Bench) -> None:
+    """Asked for again while it is being worked on: there may be more to see than was seen."""
+    manager: Manager
+    asked = []
+
+    def work(key: str) -> Result:
+        if not asked:
+            asked.append(key)
+            manager.enqueue("a", key, "more has happened")
+        return DONE
+
+    bench.add("a", work)
+    manager = bench.manager()
+    manager.enqueue("a", "default/x", "something has happened")
+    manager.settle()
+    manager.settle()
+    assert bench.seen == ["a x", "a x"]
+    assert manager.next_due() is None
+
+
+def test_threads_settle_one_after_the_other_and_go_on_with_one_work(bench: Bench) -> None:
+    inside: list[int] = []
+    most: list[int] = []
+
+    def work(key: str) -> Result:
+        inside.append(1)
+        most.append(len(inside))
+        bench.make(f"{key[8:]}-made") if not key.endswith("made") else None
+        inside.pop()
+        return DONE
+
+    bench.add("a", work)
+    for number in range(40):
+        bench.make(f"x{number}")
+    manager = bench.manager()
+    failures: list[BaseException] = []
+
+    def settle(n: int) -> None:
+        try:
+            while not manager.settle(budget=None if n == 3 else 0.001).done:
+                pass
+        except BaseException as error:  # noqa: BLE001 - the test judges
+            failures.append(error)
+
+    threads = [threading.Thread(target=settle, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert failures == []
+    assert not any(t.is_alive() for t in threads)
+    assert set(most) == {1}
+    assert sorted(bench.seen) == sorted([f"a x{n}" for n in range(40)] + [f"a x{n}-made" for n in range(40)])
+
+
+def test_writes_are_committed_every_few_keys(bench: Bench) -> None:
+    """Others get their turn in between: a thousand keys must not keep them waiting for seconds."""
+    commits: list[int] = []
+    bench.add("a", lambda key: bench.make(f"{key[8:]}-made") and DONE if "made" not in key else DONE)
+    for number in range(3 * BATCH_KEYS):
+        bench.make(f"x{number}")
+    before = bench.cluster.storage.revision()
+    bench.cluster.storage.subscribe(lambda: commits.append(bench.cluster.storage.revision() - before))
+    bench.manager().settle()
+    written = sorted(set(commits))
+    assert written == [BATCH_KEYS, 2 * BATCH_KEYS, 3 * BATCH_KEYS]
+
+
+def test_others_who_keep_writing_are_not_taken_for_a_controller_without_rest(bench: Bench) -> None:
+    times, writing = [3 * WORK_BOUND], []
+
+    def write() -> None:  # another client, as far as the manager can see: after each of its transactions
+        if times[0] and not writing:
+            times[0] -= 1
+            writing.append(1)
+            bench.change("x", n=str(times[0]))
+            writing.pop()
+
+    bench.add("a")
+    bench.make("x")
+    manager = bench.manager()
+    end = bench.cluster.storage.subscribe(write)
+    assert manager.settle().done
+    end()
+    assert times == [0]
+
+
+@pytest.mark.parametrize("mistake", ["raises", "never rests"])
+def test_a_mistake_in_one_controller_is_reported_and_does_not_stop_the_others(
+    bench: Bench, mistake: str
+) -> None:
+    errors: list[tuple[str, str, str]] = []
+    numbers = iter(range(10_000))
+
+    def work(key: str) -> Result:
+        if key.endswith("/x") and mistake == "raises":
+            raise ZeroDivisionError("division by zero")
+        if key.endswith("/x"):
+            bench.change("x", n=str(next(numbers)))
+        return DONE
+
+    bench.add("wrong", work)
+    bench.add("right")
+    bench.make("x")
+    bench.make("y")
+    manager = bench.manager()
+    manager.on_error = lambda controller, key, error: errors.append((controller, key, type(error).__name__))
+    report = manager.settle()
+    assert report.done
+    assert "right y" in bench.seen
+    assert report.next_due is not None
+    assert report.next_due > bench.clock.now()
+    kind = "ZeroDivisionError" if mistake == "raises" else "EndlessWorkError"
+    assert errors == [("wrong", "default/x", kind)]
+
+
+def test_a_settle_that_failed_is_begun_anew_from_what_is_stored(bench: Bench) -> None:
+    fails = [True]
+
+    def work(key: str) -> Result:
+        if key.endswith("/y") and fails[0]:
+            raise ZeroDivisionError
+        return Result(requeue_after=timedelta(seconds=5))
+
+    bench.add("a", work)
+    bench.make("x")
+    bench.make("y")
+    manager = bench.manager()
+    with pytest.raises(ZeroDivisionError):
+        manager.settle()
+    fails[0] = False
+    assert manager.settle().done
+    assert bench.seen == ["a x", "a y", "a x", "a y"]
 
 
 def test_names_are_understood_without_their_ending() -> None:
