@@ -6,13 +6,14 @@ command that reads a settled cluster loads none of it (docs/decisions/0003-impor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property, partial
 from math import inf
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Final
 
 from kubesim.admission.chain import Chain, default_plugins
@@ -77,7 +78,13 @@ def load_kinds(version: str, *, cache_dir: Path | None = None) -> tuple[Scheme, 
 
 
 class Cluster:
-    """A cluster in this process. Made by `build`."""
+    """A cluster in this process. Made by `build`; its threads may use it all at once.
+
+    One thread settles at a time, the others wait for their turn; requests and commands in containers go on
+    meanwhile, and wait for no more than the transaction of a few keys. What the manager and its reconcilers keep in
+    memory belongs to the thread that settles, and is thrown away when that fails. Locks are taken in this order:
+    the manager's turn, the lock among processes, the runtime's, the store's.
+    """
 
     def __init__(
         self,
@@ -105,7 +112,15 @@ class Cluster:
         self.transport = InProcessTransport(server)
         self._settle_clock = settle_clock
         self._lock = lock
-        self._runtime = runtime
+        self._make_runtime = runtime
+        self._making = RLock()
+        self._runtime: ContainerRuntime | None = None
+        self._manager: Manager | None = None
+        self._moments: list[tuple[float, int]] = []
+        self.on_controller_error: Callable[[str, str, Exception], object] | None = None
+        """Is told of a controller, a key and what it raised by mistake; the key is tried again later. Without it,
+        settling raises the same.
+        """
         if runtime is not None:
             server.runtime = _Connections(self)
 
@@ -130,47 +145,51 @@ class Cluster:
 
         return TokenKey(self.authority.token_key_pem)
 
-    @cached_property
+    @property
     def runtime(self) -> ContainerRuntime | None:
         """What runs containers; None in a cluster whose nodes run nothing."""
-        return self._runtime(self.parts) if self._runtime else None
+        with self._making:
+            if self._runtime is None and self._make_runtime is not None:
+                self._runtime = self._make_runtime(self.parts)
+            return self._runtime
 
     @cached_property
     def pods(self) -> PodServer:
-        """The kubelets' server: logs of containers, commands in them. Raises RuntimeError in a cluster that
-        runs nothing.
+        """The kubelets' server: logs of containers, commands in them, connections to them, for any number of threads.
+
+        Raises RuntimeError in a cluster that runs nothing.
         """
         from kubesim.kubelet.server import PodServer
 
-        if self.runtime is None:
+        runtime, work = self.runtime, WorkState(self.state)
+        if runtime is None:
             raise RuntimeError("the nodes of this cluster run nothing")
         return PodServer(
-            self.runtime,
+            runtime,
             clock=self.clock,
-            changed=lambda key: self.manager.enqueue("kubelet", key, "a command ran in it"),
+            changed=lambda key: work.post(("kubelet", key), self.clock.now(), "a command ran in it"),
             client=lambda: self.client,
             real_time=not isinstance(self._base_clock, FrozenClock),
         )
 
-    @cached_property
+    @property
     def manager(self) -> Manager:
         """Runs the controllers."""
         from kubesim.controllers.manager import Manager
 
-        return Manager(
-            self.parts.client("kube-controller-manager"),
-            self._reconcilers(),
-            scheme=self.scheme,
-            state=self.state,
-            clock=self._settle_clock,
-            lock=self._exclusively,
-        )
-
-    @contextmanager
-    def _exclusively(self) -> Iterator[None]:
-        """What the controllers run under. The runtime's lock comes before the store's, everywhere."""
-        with self._lock(), self.runtime.lock if self.runtime is not None else nullcontext():
-            yield
+        with self._making:
+            if self._manager is None:
+                runtime = self.runtime  # its lock comes before the store's, everywhere
+                self._manager = Manager(
+                    self.parts.client("kube-controller-manager"),
+                    self._reconcilers(),
+                    scheme=self.scheme,
+                    state=self.state,
+                    clock=self._settle_clock,
+                    lock=self._lock,
+                    guard=lambda: runtime.lock if runtime is not None else nullcontext(),
+                )
+            return self._manager
 
     def is_settled(self) -> bool:
         """Whether the controllers have nothing to do now, as far as the store knows: they have seen every
@@ -191,11 +210,49 @@ class Cluster:
         due = WorkState(self.state).earliest()
         return max(0.0, (due - self._base_clock.now()).total_seconds()) if due else inf
 
-    def settle(self, *, only: Collection[str] | None = None, step: bool = False) -> SettleReport:
+    def settle(
+        self, *, only: Collection[str] | None = None, step: bool = False, budget: float | None = None
+    ) -> SettleReport:
         """Run the controllers until nothing is left to do now; `only` some of them, or `step` until one did
-        something.
+        something, or for no more than `budget` seconds: then the next settle of any thread goes on.
         """
-        return self.manager.settle(only=only, step=step)
+        manager = self.manager
+        manager.on_error = self.on_controller_error
+        try:
+            return manager.settle(only=only, step=step, budget=budget)
+        except BaseException:
+            self._start_over(manager)
+            raise
+
+    def _start_over(self, manager: Manager) -> None:
+        """What was in the middle of something may not agree with the store any more: begin anew from there, as a
+        new process would.
+        """
+        with self._making:
+            if self._manager is manager:
+                self._manager = None
+            runtime = self._runtime
+        if runtime is not None:
+            runtime.start_over()
+
+    def compact(self, *, older_than: timedelta = timedelta(minutes=5), beyond: int = 10_000) -> int:
+        """Drop what of the past is older than that *and* more than so many revisions behind, and that every
+        controller has seen; the oldest revision that is left.
+
+        To be called every minute or so: how old a revision is, is known from the calls before.
+        """
+        storage, now = self.storage, SystemClock().monotonic()
+        newest = storage.revision()
+        with self._making:
+            self._moments.append((now, newest))
+            known = [r for at, r in self._moments if at <= now - older_than.total_seconds()]
+            del self._moments[: max(0, len(known) - 1)]
+        target = min(known[-1] if known else 0, newest - beyond, WorkState(self.state).lowest_checkpoint())
+        oldest = storage.oldest_revision()
+        if target <= oldest:
+            return oldest
+        storage.compact(target)
+        return target
 
     @property
     def controllers(self) -> tuple[str, ...]:
@@ -277,7 +334,8 @@ class Cluster:
             events=EventBroadcaster(client, clock=parts.clock),
             state=parts.state,
         )
-        if self.runtime is not None:
+        runtime = self.runtime
+        if runtime is not None:
             client = parts.client("kubelet")
             found += kubelet.reconcilers(
                 client=client,
@@ -285,7 +343,7 @@ class Cluster:
                 identities=parts.identities,
                 events=EventBroadcaster(client, clock=parts.clock),
                 state=parts.state,
-                runtime=self.runtime,
+                runtime=runtime,
                 nodes=self.config.node_names(),
                 config=kubelet.KubeletConfig(
                     cluster_dns=(host_in(self.config.service_cidrs[0], CLUSTER_DNS),)
@@ -439,13 +497,13 @@ def _publish(cluster: Cluster, authority: Authority) -> None:
     from kubesim.client.resources import CONFIG_MAPS, NAMESPACES
     from kubesim.cluster.bootstrap import AUTHENTICATION, CLIENT_CA
     from kubesim.controllers.namespacedefaults import RootCACertPublisher
-    from kubesim.controllers.workstate import Timer
 
     client = cluster.parts.client("kube-apiserver")
     found = get_or_none(client, CONFIG_MAPS, AUTHENTICATION, "kube-system")
     if found is not None:
         data = (found.get("data") or {}) | {CLIENT_CA: authority.ca_pem.decode()}
         client.update(CONFIG_MAPS, found | {"data": data}, "kube-system")
-    due = Timer(cluster.clock.now(), "another certificate authority")
-    keys = [(RootCACertPublisher.name, name_of(n)) for n in items(client.list(NAMESPACES))]
-    WorkState(cluster.state).set_timers(keys, dict.fromkeys(keys, due))
+    work = WorkState(cluster.state)
+    for namespace in items(client.list(NAMESPACES)):
+        item = (RootCACertPublisher.name, name_of(namespace))
+        work.post(item, cluster.clock.now(), "another certificate authority")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Final
 
 from kubesim.storage.interface import Storage
@@ -25,3 +26,6 @@ class StorageState:
     def items(self, prefix: str) -> dict[str, bytes]:
         found = self._storage.notes(PREFIX + prefix)
         return {name[len(PREFIX) :]: value for name, value in found.items()}
+
+    def atomic(self) -> AbstractContextManager[object]:
+        return self._storage.transaction()

@@ -44,7 +44,8 @@ _monotonic = SystemClock().monotonic  # a budget is real time, whatever the clus
 
 
 class Manager:
-    """Runs reconcilers. `lock()` keeps other processes from settling the same cluster at the same time.
+    """Runs reconcilers. `lock()` keeps other processes from settling the same cluster at the same time; `guard()`
+    is entered before each transaction in which reconcilers run.
 
     `reconcilers` run in the order in which they are given (see `standard.in_order`).
     """
@@ -58,6 +59,7 @@ class Manager:
         state: StateStore,
         clock: SettleClock,
         lock: Callable[[], AbstractContextManager[object]] = nullcontext,
+        guard: Callable[[], AbstractContextManager[object]] = nullcontext,
         on_error: OnError | None = None,
     ) -> None:
         self._client = client
@@ -67,6 +69,7 @@ class Manager:
         self._routes = Routes(reconcilers, scheme)
         self._clock = clock
         self._lock = lock
+        self._guard = guard
         self._turn = FairLock()
         self._kept: tuple[frozenset[str], Settle] | None = None
         self.on_error = on_error
@@ -131,7 +134,9 @@ class Manager:
         if kept is not None and kept[0] == selection and current and not step:
             return kept[1]
         chosen = [r for r in self._reconcilers.values() if r.name in selection]
-        work = Settle(self._client, chosen, self._routes, self._clock, self._state, self.on_error)
+        work = Settle(
+            self._client, chosen, self._routes, self._clock, self._state, self._guard, self.on_error
+        )
         work.begin(self._state.checkpoints(self._reconcilers))
         return work
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -107,6 +108,7 @@ class Settle:
         routes: Routes,
         clock: SettleClock,
         state: WorkState,
+        guard: Callable[[], AbstractContextManager[object]],
         on_error: OnError | None,
     ) -> None:
         self._client = client
@@ -114,6 +116,7 @@ class Settle:
         self._routes = routes
         self._clock = clock
         self._state = state
+        self._guard = guard
         self._on_error = on_error
         self._queues: dict[str, WorkQueue[str]] = {r.name: WorkQueue() for r in selected}
         self._timers = state.timers()
@@ -272,7 +275,7 @@ class Settle:
         """Work on the next keys of a round, in one transaction."""
         prefetching = self._routes.prefetching.get(reconciler.name)
         keys = [key for key, _ in zip(left, range(BATCH_KEYS), strict=False)]
-        with self._client.batch():
+        with self._guard(), self._client.batch():
             others = self._read_log()
             if prefetching:
                 prefetching.begin(keys)

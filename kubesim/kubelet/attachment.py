@@ -22,7 +22,7 @@ class PodAttachment:
 
     def output(self) -> tuple[list[LogLine], str]:
         """All that it has written, and what its last line has so far. Nothing once the container is forgotten."""
-        self._runtime.refresh(self._id)
+        self._runtime.look_anew()
         try:
             return self._runtime.log_lines(self._id), self._runtime.unfinished(self._id)
         except NotRunning:

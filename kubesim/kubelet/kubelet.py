@@ -72,6 +72,7 @@ class Kubelet:
         self._nodes = frozenset(nodes)
         self._config = config
         self._records = Records(state)
+        self._runtime = runtime
         self._sources = Sources(client)
         self._recorders: dict[str, EventRecorder] = {}
         self._pods: dict[str, JSONObject | None] = {}
@@ -119,6 +120,7 @@ class Kubelet:
 
     def begin(self, keys: Sequence[str]) -> None:
         self._sources.forget()
+        self._runtime.look_anew()  # commands in containers run in other threads and processes
         by_namespace: dict[str, list[str]] = {}
         for key in keys:
             namespace, name = split_key(key)

@@ -161,7 +161,7 @@ class PodServer:
     def logs(self, pod: JSONObject, options: LogOptions) -> str:
         """The log of one container. Raises StatusError."""
         container_id = self._log_source(pod, options)
-        self._runtime.refresh(container_id)  # who follows a log looks again and again
+        self._runtime.look_anew()  # who follows a log looks again and again
         return self._runtime.logs(
             container_id,
             tail=options.tail,
@@ -229,6 +229,7 @@ class PodServer:
         running = dig(status or {}, "state", "running") is not None
         if not container_id or not running:
             raise internal_error(f'unable to upgrade connection: container not found ("{name}")')
+        self._runtime.look_anew()
         try:
             return self._runtime.exec(container_id, list(argv) or [""], streams, wait=wait)
         except NotRunning:

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import wraps
-from threading import RLock
 from typing import Any, Concatenate, ParamSpec, TypeVar
+from weakref import WeakValueDictionary
 
 from kubesim.runtime.application import Listener
 from kubesim.runtime.attachment import AttachedInput, AttachedOutput, Attachment, AwaitedInput, Ended
@@ -34,7 +34,7 @@ from kubesim.runtime.filesystem import (
 )
 from kubesim.runtime.images import DEFAULT_PATH, Catalogue, Image, ImagePullError
 from kubesim.runtime.journal import STDERR, STDOUT, Journal, LogLine
-from kubesim.runtime.keeping import dump_spec, dump_state, load_spec, load_state, pack, unpack
+from kubesim.runtime.keeping import dump_spec, dump_state, load_spec, load_state, merged, pack, unpack
 from kubesim.runtime.launch import (
     command_line,
     environment,
@@ -68,6 +68,7 @@ from kubesim.runtime.spec import (
     Streams,
 )
 from kubesim.util.clock import Clock
+from kubesim.util.fairlock import FairLock
 from kubesim.util.jsontypes import decode
 from kubesim.util.state import StateStore
 
@@ -85,7 +86,20 @@ MAIN_STEPS = 100_000
 KILLED = 137
 # Of a loop that was not watched for long only the last turns, of 64 sleeps each, are played.
 CATCH_UP_TURNS = 6
+# A loaded container takes some 40 KiB: in a cluster of ten thousand, most are read again when they are looked at.
+LOADED = 256
 MESSAGE_LIMIT = 4096  # pkg/kubelet/kuberuntime: MaxContainerTerminationMessageLength
+
+
+@dataclass(slots=True)
+class _Volume:
+    """A volume that is loaded: its files, what the store had of it when they were last the same, and at which look
+    that was.
+    """
+
+    files: Files
+    kept: bytes | None
+    seen: int
 
 
 class _Container:
@@ -114,6 +128,21 @@ class _Container:
         """How many commands run in it: it stays loaded as long as there are any."""
         self.attached = False
         """Whether somebody is attached to its main process and runs it on."""
+        self.files: bytes | None = None  # the tree as it was read, or written
+        self.kept = b""  # what the store had when it was last the same
+        self.seen = 0
+        """At which look (`look_anew`) that was."""
+        self.times_kept = 0
+
+    @property
+    def in_use(self) -> bool:
+        """Whether a command runs in it or somebody is attached to it."""
+        return self.attached or self.commands > 0
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether it has done something that is not stored yet."""
+        return self.dirty or self.journal.dirty
 
 
 def _locked(
@@ -150,13 +179,48 @@ class ContainerRuntime:
         self._catalogue = catalogue
         self._network = network
         self._wait = wait
+        # Those in memory, the one that was asked for last as the last; and those that somebody still talks to, who
+        # must find the others at the same one.
         self._loaded: dict[str, _Container] = {}
-        self._volumes: dict[str, Files] = {}
+        self._volumes: dict[str, _Volume] = {}
         self._trees: dict[str, Files] = {}
-        self.lock = RLock()
+        self._looks = 0
+        self._alive: WeakValueDictionary[str, _Container] = WeakValueDictionary()
+        self.lock = FairLock()
         """Held by whoever touches a container or what it listens on."""
         self.on_exit: Callable[[str], None] = lambda container_id: None
         """Called with the container's id when it ended through something other than `advance` and `stop`."""
+
+    @_locked
+    def look_anew(self) -> None:
+        """Containers and volumes may have been changed by another process since the last time: each is compared with
+        what is stored when it is next asked for. Of those that were not asked for lately some are let go.
+
+        Whoever holds this lock and is inside a transaction of the store needs no more than one look at its beginning.
+        """
+        self._looks += 1
+        surplus = len(self._loaded) - LOADED
+        if surplus > 0:
+            for container in list(self._loaded.values())[:surplus]:
+                if not container.in_use and not container.unsaved:
+                    del self._loaded[container.spec.id]
+        if len(self._volumes) > 2 * LOADED:
+            used = {m.source for c in self._alive.values() for m in c.spec.mounts}
+            self._volumes = {s: v for s, v in self._volumes.items() if s in used or v.files.changed}
+
+    @_locked
+    def start_over(self) -> None:
+        """What was done last has not been stored after all: what is in memory is not to be trusted, except where
+        somebody is at it.
+        """
+        for container in list(self._alive.values()):
+            if container.in_use:
+                container.dirty = True
+            else:
+                self._drop(container)
+        self._loaded = {i: c for i, c in self._loaded.items() if c.in_use}
+        used = {m.source for c in self._loaded.values() for m in c.spec.mounts}
+        self._volumes = {s: v for s, v in self._volumes.items() if s in used}
 
     # Images
 
@@ -185,7 +249,7 @@ class ContainerRuntime:
         container.state = ContainerState(running=True, started_at=now)
         self._check_executable(container, argv)
         container.machine.processes[1] = ProcessEntry(1, argv, now.timestamp())
-        self._loaded[spec.id] = container
+        self._loaded[spec.id] = self._alive[spec.id] = container
         if _runs_as_echo(container):
             self._serve_declared_ports(container)
         else:
@@ -225,7 +289,8 @@ class ContainerRuntime:
     @_locked
     def remove(self, container_id: str) -> None:
         """Forget a container, its files and its log."""
-        container = self._loaded.pop(container_id, None)
+        container = self._alive.pop(container_id, None)
+        self._loaded.pop(container_id, None)
         journal = container.journal if container else Journal(self._store, f"runtime/{container_id}/log/")
         journal.remove()
         for part in ("container", "files", "spec"):
@@ -241,28 +306,23 @@ class ContainerRuntime:
     def write_volume(self, source: str, files: dict[str, bytes], *, mode: int = 0o644) -> None:
         """Replace the content of a volume that the kubelet writes (an updated ConfigMap)."""
         tree = volume_files(files, mode, self._now())
+        kept = pack(tree.dump())
         existing = self._volumes.get(source)
-        if existing is None:
-            self._volumes[source] = tree
-        else:
-            for path in sorted(existing.nodes, reverse=True):
-                if path != "/" and path not in tree.nodes:
-                    existing.drop(path)
-            for path, node in tree.nodes.items():
-                existing.put(path, node)
-        self._store.set(f"volumes/{source}", pack(tree.dump()))
+        if existing is not None:
+            existing.files.become(tree)
+            tree = existing.files
+        self._volumes[source] = _Volume(tree, kept, self._looks)
+        self._store.set(f"volumes/{source}", kept)
 
     # What listens
 
     @_locked
     def listeners(self, container_id: str) -> list[Listener]:
         """What the container listens on now; empty when it does not run. The network's way to an application."""
-        container = self._loaded.get(container_id)
-        if container is None:
-            try:
-                container = self._get(container_id)
-            except NotRunning:
-                return []
+        try:
+            container = self._get(container_id)
+        except NotRunning:
+            return []
         if container.until is not None and container.until <= self._now():
             self.advance(container_id)
         return container.machine.listeners() if container.state.running else []
@@ -304,7 +364,7 @@ class ContainerRuntime:
         container.input_closed = container.input_closed or attachment.closed
         container.unread = stdin.unread
         if self.has_ended(container_id):
-            self._loaded.pop(container_id, None)
+            self._drop(container)
         elif code is None:
             self._keep(container)
         else:
@@ -325,19 +385,10 @@ class ContainerRuntime:
     def has_ended(self, container_id: str) -> bool:
         """Whether a container has ended or is gone, whichever process saw to it."""
         text = self._store.get(f"runtime/{container_id}/container")
-        loaded = self._loaded.get(container_id)
+        loaded = self._alive.get(container_id)
         if text is None or (loaded is not None and not loaded.state.running):
             return True
         return not decode(text)["state"]["running"]
-
-    @_locked
-    def refresh(self, container_id: str) -> None:
-        """Look at a container anew: another process may have run it on."""
-        container = self._loaded.get(container_id)
-        if container is None or container.commands or container.attached:
-            return
-        if not container.dirty and not container.journal.dirty:
-            del self._loaded[container_id]
 
     def _before_reading(self, container: _Container, *, changed: bool) -> None:
         """Others see what has been done so far; what they did may be the end of it."""
@@ -452,7 +503,7 @@ class ContainerRuntime:
 
     def _is_there(self, container: _Container) -> bool:
         """Whether a container runs and nobody has forgotten it, or loaded it anew."""
-        return container.state.running and self._loaded.get(container.spec.id) is container
+        return container.state.running and self._alive.get(container.spec.id) is container
 
     @_locked
     def exec_capture(
@@ -508,8 +559,8 @@ class ContainerRuntime:
     @_locked
     def flush(self) -> None:
         """Keep what applications have logged and changed since the last time."""
-        for container in self._loaded.values():
-            if container.dirty or container.journal.dirty:
+        for container in list(self._alive.values()):
+            if container.unsaved:
                 self._keep(container)
 
     def _keep(self, container: _Container) -> None:
@@ -536,28 +587,85 @@ class ContainerRuntime:
         if not container.is_kept:
             self._store.set(prefix + "spec", pack(dump_spec(container.spec)))
             container.is_kept = True
-        self._store.set(prefix + "container", pack(record))
-        if container.root.changed:
-            self._store.set(prefix + "files", pack(container.root.dump()))
-            container.root.changed = False
-        for mount in container.spec.mounts:
-            volume = self._volumes.get(mount.source)
-            if volume is not None and volume.changed:
-                self._store.set(f"volumes/{mount.source}", pack(volume.dump()))
-                volume.changed = False
+        container.times_kept += 1
+        container.kept, container.seen = pack(record | {"kept": container.times_kept}), self._looks
+        self._store.set(prefix + "container", container.kept)
+        self._keep_files(container)
         container.journal.flush()
         container.dirty = False
 
+    def _keep_files(self, container: _Container) -> None:
+        if container.root.changed:
+            name = f"runtime/{container.spec.id}/files"
+            container.files = self._keep_tree(name, container.root.dump(), container.files)
+            container.root.changed = False
+        for mount in container.spec.mounts:
+            volume = self._volumes.get(mount.source)
+            if volume is not None and volume.files.changed:
+                volume.kept = self._keep_tree(f"volumes/{mount.source}", volume.files.dump(), volume.kept)
+                volume.seen = self._looks
+                volume.files.changed = False
+
+    def _keep_tree(self, name: str, tree: dict[str, Any], base: bytes | None) -> bytes:
+        """Write a tree, or its changes where another has written to it meanwhile; what it was written as."""
+        ours, stored = pack(tree), self._store.get(name)
+        if stored == base or base is None:
+            self._store.set(name, ours)
+        elif stored is not None:  # else it has been removed
+            self._store.set(name, pack(merged(unpack(base), unpack(ours), unpack(stored))))
+        return ours
+
     def _get(self, container_id: str) -> _Container:
-        container = self._loaded.get(container_id)
+        self._loaded.pop(container_id, None)
+        container, record = self._alive.get(container_id), None
+        if container is not None and container.seen != self._looks:
+            container.seen = self._looks
+            if not container.in_use and not container.unsaved:
+                record = self._store.get(f"runtime/{container_id}/container")
+                if record != container.kept:
+                    container = None
+                else:
+                    self._look_at_volumes(container)
         if container is None:
             spec = self._store.get(f"runtime/{container_id}/spec")
-            record = self._store.get(f"runtime/{container_id}/container")
+            record = record or self._store.get(f"runtime/{container_id}/container")
             if spec is None or record is None:
                 raise NotRunning(f'container "{container_id}" in namespace "k8s.io": not found')
             container = self._restore(load_spec(unpack(spec)), unpack(record))
-            self._loaded[container_id] = container
+            container.kept, container.seen = record, self._looks
+            self._alive[container_id] = container
+        self._loaded[container_id] = container
         return container
+
+    def _drop(self, container: _Container) -> None:
+        """Forget what is in memory of a container; what is stored is read the next time."""
+        self._loaded.pop(container.spec.id, None)
+        self._alive.pop(container.spec.id, None)
+
+    def _look_at_volumes(self, container: _Container) -> None:
+        for mount in container.spec.mounts:
+            self._volume(mount)
+
+    def _volume(self, mount: Mount) -> Files:
+        """The files of a volume, as they are stored now."""
+        volume = self._volumes.get(mount.source)
+        if volume is not None and (volume.seen == self._looks or volume.files.changed):
+            return volume.files
+        kept = self._store.get(f"volumes/{mount.source}")
+        if volume is not None and kept is not None:
+            volume.seen = self._looks
+            if kept != volume.kept:
+                volume.files.become(Files.restore(unpack(kept)))
+                volume.kept, volume.files.changed = kept, False
+            return volume.files
+        if kept is not None:
+            tree = Files.restore(unpack(kept))
+        else:
+            tree = volume_files(dict(mount.files or {}), mount.mode, self._now())
+            tree.nodes["/"].mode = 0o777 if mount.files is None else 0o755
+            tree.changed = True
+        self._volumes[mount.source] = _Volume(tree, kept, self._looks)
+        return tree
 
     def _running(self, container_id: str) -> _Container:
         container = self._get(container_id)
@@ -586,6 +694,8 @@ class ContainerRuntime:
         machine.application_state = record["applications"]
         machine.packages = record["packages"]
         container.journal.restore_unfinished(record["unfinished"])
+        container.files = files
+        container.times_kept = record.get("kept", 0)
         container.dirty, container.is_kept = False, True
         return container
 
@@ -650,16 +760,7 @@ class ContainerRuntime:
             fs.root.put(path, node)
 
     def _mount(self, container: _Container, mount: Mount) -> None:
-        tree = self._volumes.get(mount.source)
-        if tree is None:
-            kept = self._store.get(f"volumes/{mount.source}")
-            if kept is not None:
-                tree = Files.restore(unpack(kept))
-            else:
-                tree = volume_files(dict(mount.files or {}), mount.mode, self._now())
-                tree.nodes["/"].mode = 0o777 if mount.files is None else 0o755
-                tree.changed = True
-            self._volumes[mount.source] = tree
+        tree = self._volume(mount)
         base = "/" + mount.sub_path.strip("/") if mount.sub_path else "/"
         if base != "/" and tree.get(base) is None:
             tree.add(base, Node(DIRECTORY, 0o755, mtime=self._now()))
@@ -847,8 +948,33 @@ class ContainerRuntime:
         self._keep(container)
 
     def _after_execution(self, container: _Container) -> None:
-        if self._loaded.get(container.spec.id) is not container:
+        if self._alive.get(container.spec.id) is not container:
             return  # it has been removed while the command ran
+        with self._store.atomic():
+            record = self._store.get(f"runtime/{container.spec.id}/container")
+            if container.is_kept and record != container.kept:
+                self._overtaken(container, is_there=record is not None)
+            else:
+                self._keep_execution(container)
+
+    def _overtaken(self, container: _Container, *, is_there: bool) -> None:
+        """Another process has run the container on while a command ran in it: what that made of it is what it is. The
+        command's files and lines are added, and its end, if the command brought it about; jobs that it left behind
+        are not.
+        """
+        self._drop(container)
+        if not is_there:
+            return
+        self._keep_files(container)
+        container.journal.flush()
+        theirs = self._get(container.spec.id)
+        if container.machine.ended is not None and theirs.state.running:
+            self._finish(theirs, container.machine.ended, self._now())
+            self.on_exit(container.spec.id)
+        else:
+            self._keep(theirs)  # so that it is seen that something has changed
+
+    def _keep_execution(self, container: _Container) -> None:
         if container.machine.ended is not None or container.machine.woken is not None:
             self._advance(container, self._now())
             if not container.state.running:

@@ -132,6 +132,14 @@ class Files:
             self.add(parent, Node(DIRECTORY, 0o755))
         self.put(path, node)
 
+    def become(self, other: Files) -> None:
+        """Hold what another tree holds; whoever has mounted this one sees it."""
+        for path in sorted(self.nodes, reverse=True):
+            if path != "/" and path not in other.nodes:
+                self.drop(path)
+        for path, node in other.nodes.items():
+            self.put(path, node)
+
     def dump(self) -> dict[str, Any]:
         return {path: node.dump() for path, node in self.nodes.items()}
 

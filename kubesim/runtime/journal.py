@@ -106,6 +106,8 @@ class Journal:
         """Write what is new: into the last segment while that is small, else into a new one."""
         if not self._new:
             return
+        if self._has_moved_on():
+            self._segments = self._old = None
         segments = self._sizes()
         number = max(segments, default=0)
         rows: list[list[object]] = []
@@ -123,6 +125,14 @@ class Journal:
             self._old += self._new
         self._new.clear()
         self._rotate()
+
+    def _has_moved_on(self) -> bool:
+        """Whether another process or thread has written to the log since its segments were counted."""
+        if self._segments is None:
+            return False
+        last = max(self._segments, default=0)
+        size = len(self._state.get(self._key(last)) or b"")
+        return size != self._segments.get(last, 0) or self._state.get(self._key(last + 1)) is not None
 
     def _save(self, number: int, rows: list[list[object]]) -> int:
         text = encode(rows)

@@ -33,6 +33,13 @@ def unpack(text: bytes) -> Any:
         return json.loads(text)
 
 
+def merged(base: dict[str, Any], ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
+    """A tree with the changes of two who began with the same one; of what both have changed, ours."""
+    absent = object()
+    changed = {p for p in base.keys() | ours.keys() if base.get(p, absent) != ours.get(p, absent)}
+    return {p: n for p, n in theirs.items() if p not in changed} | {p: ours[p] for p in ours if p in changed}
+
+
 def dump_spec(spec: ContainerSpec) -> dict[str, Any]:
     kept = asdict(replace(spec, env=dict(spec.env), mounts=()))
     kept["mounts"] = [

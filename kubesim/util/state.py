@@ -4,6 +4,8 @@ container files).
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+from threading import RLock
 from typing import Protocol
 
 
@@ -20,12 +22,17 @@ class StateStore(Protocol):
         """Every value whose name begins so."""
         ...
 
+    def atomic(self) -> AbstractContextManager[object]:
+        """Inside the block nobody else writes; what is written is there for others at its end, all of it."""
+        ...
+
 
 class MemoryState:
     """State that ends with the process."""
 
     def __init__(self) -> None:
         self._values: dict[str, bytes] = {}
+        self._lock = RLock()
 
     def get(self, name: str) -> bytes | None:
         return self._values.get(name)
@@ -37,4 +44,7 @@ class MemoryState:
             self._values[name] = value
 
     def items(self, prefix: str) -> dict[str, bytes]:
-        return {k: v for k, v in self._values.items() if k.startswith(prefix)}
+        return {k: v for k, v in list(self._values.items()) if k.startswith(prefix)}
+
+    def atomic(self) -> AbstractContextManager[object]:
+        return self._lock
