@@ -100,6 +100,8 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         "Simulation Commands",
         (
             ("sim", "sim", "Create, list, choose, reset and delete simulated clusters"),
+            ("up", "up", "Serve the API of a cluster over HTTPS in the background"),
+            ("serve", "serve", "Serve the API of a cluster over HTTPS in the foreground"),
             ("status", "status", "Say whether the background process of this home runs"),
             ("down", "down", "End the background process of this home"),
             ("reconcile", "reconcile", "Run controllers until nothing is left to do, and say what they did"),

@@ -46,7 +46,8 @@ def _show(context: Context, found: dict[str, Any]) -> None:
         )
     for sim in found.get("sims") or []:
         urls = ", ".join(sim.get("urls") or []) or "commands alone"
-        context.out(f"sim/{sim.get('name')}: {urls}")
+        kubeconfig = f", kubeconfig {sim['kubeconfig']}" if sim.get("kubeconfig") else ""
+        context.out(f"sim/{sim.get('name')}: {urls}{kubeconfig}")
 
 
 COMMAND = Command(

@@ -27,11 +27,13 @@ from kubesim.cli.interruption import Interruption
 from kubesim.cli.warm.request import RUN, STATUS, STOP, BadRequest, Request, receive
 from kubesim.cluster.home import Home, HomeError
 from kubesim.util.clock import SystemClock, format_time
+from kubesim.util.imports import one_at_a_time
 from kubesim.version import VERSION
 
 if TYPE_CHECKING:
     from kubesim.cluster.openclusters import OpenClusters
     from kubesim.cluster.rundirectory import RunDirectory
+    from kubesim.cluster.served import Address
 
 IDLE_SECONDS: Final = 600.0
 """A server that nobody started by name leaves after so long without a command."""
@@ -58,6 +60,7 @@ class Background:
     ) -> None:
         from kubesim.cluster.openclusters import OpenClusters
 
+        one_at_a_time()
         self.home = home
         self.directory = directory
         self.clusters: OpenClusters = OpenClusters(home)
@@ -74,15 +77,19 @@ class Background:
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)  # noqa: FBT003  its only argument
         self._code = _Code()
+        self._serving = threading.Lock()
+        self._served: dict[str, Address] = {}
         self._listener = directory.listen()
 
     def run(self, first: socket.socket | None = None) -> None:
         """Serve until there is a reason to leave; `first` is a caller who is connected already."""
         self._selector.register(self._wake_reader, selectors.EVENT_READ)
-        if first is not None:
-            self._start(self._take_one, first)
-        self._start(self._take_all)
-        self.write_state()
+        if not self._leaving:
+            if first is not None:
+                self._start(self._take_one, first)
+            self._start(self._take_all)
+            self._start(self._serve_again)
+            self.write_state()
         try:
             while not self._has_left():
                 for key, _ in self._selector.select(self._patience()):
@@ -112,9 +119,22 @@ class Background:
             self._start(self.clusters.stop)
         self._wake()
 
+    def tell_to_leave(self) -> None:
+        """Leave at once. For a signal's handler: it may have interrupted whoever holds a lock."""
+        self._start(partial(self.leave, at_once=True))
+
     def state(self) -> dict[str, Any]:
         """Who this is and what it does, for `status`."""
         open_ones = self.clusters.open_ones()
+        sims = [
+            {
+                "name": found.name,
+                "commands": found.users,
+                "urls": list(found.plane.urls),
+                "kubeconfig": str(self.home.sim_kubeconfig(found.name)) if found.plane.urls else "",
+            }
+            for found in open_ones
+        ]
         return {
             "pid": os.getpid(),
             "version": VERSION,
@@ -123,13 +143,69 @@ class Background:
             "foreground": self.is_foreground,
             "idleSeconds": self.idle_seconds,
             "home": str(self.home.path),
-            "sims": [{"name": o.name, "commands": o.users, "urls": list(o.plane.urls)} for o in open_ones],
+            "sims": sims,
         }
+
+    def serve(self, sim: str, address: Address, *, again: bool = False) -> str:
+        """Serve a cluster over HTTPS; the URL. Raises OSError, HomeError, and what opening it raises."""
+        from kubesim.cluster import served
+
+        lent = self.clusters.lend(sim)
+        try:
+            with self._serving:
+                url = served.serve(self.home, lent, address, again=again)
+                self._served[sim] = served.Address(address.host, int(url.rpartition(":")[2]))
+                if not self.is_foreground:
+                    served.write(self.directory.path, self._served)
+        finally:
+            self.clusters.give_back(lent)
+        self.write_state()
+        return url
+
+    def serve_again(self, sim: str) -> None:
+        """A cluster has been made anew: serve it where the old one was."""
+        if sim in self._served:
+            self.serve(sim, self._served[sim], again=True)
+
+    def stop_serving(self, sim: str) -> None:
+        """A cluster has been deleted."""
+        from kubesim.cluster import served
+
+        with self._serving:
+            if self._served.pop(sim, None) is not None:
+                served.write(self.directory.path, self._served)
+        self.write_state()
+
+    def stay(self, idle_seconds: float | None) -> None:
+        """Leave after so long without a command or a client, or, with None, when told to."""
+        if not self.is_foreground:
+            self.idle_seconds = idle_seconds
+            self.write_state()
+            self._wake()
 
     def write_state(self) -> None:
         """Keep `server.json` up to date, where that can be done."""
         with suppress(HomeError):
             self.directory.write_state(self.state())
+
+    def forget_served(self) -> None:
+        """The next process is to serve nothing."""
+        from kubesim.cluster import served
+
+        with self._serving, suppress(HomeError, OSError):
+            served.write(self.directory.path, {})
+
+    def _serve_again(self) -> None:
+        """What the process before this one served."""
+        from kubesim.cluster import served
+
+        for sim, address in served.read(self.directory.path).items():
+            try:
+                if self.home.exists(sim):
+                    self.serve(sim, address, again=True)
+                    self.stay(None)
+            except Exception:
+                logger.exception("sim/%s cannot be served at %s:%s any more", sim, address.host, address.port)
 
     # The main thread.
 
@@ -172,7 +248,9 @@ class Background:
         if is_busy or self.idle_seconds is None or idle < self.idle_seconds:
             return False
         if any(o.plane.connections for o in self.clusters.open_ones()):
+            self._last = self._clock.monotonic()
             return False
+        self.forget_served()
         self.leave()
         with self._lock:
             return not self._running
@@ -224,6 +302,7 @@ class Background:
 
     def _answer(self, connection: socket.socket, request: Request) -> None:
         if request.what == STOP:
+            self.forget_served()
             self.leave(at_once=True)
         elif request.what == STATUS:
             connection.sendall(json.dumps(self.state()).encode())

@@ -14,15 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kubesim import thin
-from kubesim.cluster.home import Home
+from kubesim.cluster.home import Home, HomeError
 from kubesim.cluster.rundirectory import RunDirectory
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import FrameType
 
     from kubesim.cli.warm.background import Background
+    from kubesim.cluster.served import Address
 
+INTERRUPTED = 130
 STACK_BYTES = 16 << 20
 """What a command may use of the stack, as if it had the process for itself."""
 
@@ -43,9 +45,7 @@ def main() -> None:
     os.close(log)
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1)  # what every thread does, into the log
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    configure_log()
     serve(Home(home), directory, first)
     logging.shutdown()
     os._exit(0)  # workers may still wait for callers
@@ -74,12 +74,58 @@ def idle_seconds(env: Mapping[str, str]) -> float | None:
     return told if told > 0 else None
 
 
+def serve_in_foreground(home: Home, sim: str, address: Address, ready: Callable[[str], object]) -> int:
+    """Be the server of a home in this process, in the place of one in the background, until a signal comes or it is
+    told to end; the exit code. `ready` is called with the URL of the cluster.
+
+    Raises OSError, HomeError.
+    """
+    from kubesim.cli.warm.background import Background
+    from kubesim.cli.warm.control import status, stop
+
+    home.make()
+    os.umask(0o077)
+    threading.stack_size(STACK_BYTES)
+    directory = RunDirectory(home.path)
+    while not directory.acquire():
+        other = status(home.path) or {}
+        if other.get("foreground"):
+            raise HomeError(f"another `kubesim serve` serves this home already: process {other.get('pid')}")
+        stop(home.path)
+    configure_log()
+    background = Background(home, directory, idle_seconds=None, is_foreground=True)
+    interrupted = threading.Event()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        interrupted.set()
+        background.tell_to_leave()
+
+    signal.signal(signal.SIGINT, interrupt)
+    stop_on(background, signal.SIGTERM, signal.SIGHUP)
+    try:
+        ready(background.serve(sim, address))
+    except BaseException:
+        background.leave(at_once=True)
+        raise
+    finally:
+        background.run()
+    return INTERRUPTED if interrupted.is_set() else 0
+
+
+def configure_log() -> None:
+    """What there is to say goes to standard error."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+
+
 def stop_on(background: Background, *signals: signal.Signals) -> None:
     """Leave when one of the signals comes."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         del number, frame
-        threading.Thread(target=background.leave, kwargs={"at_once": True}, daemon=True).start()
+        background.tell_to_leave()
 
     for one in signals:
         signal.signal(one, stop)

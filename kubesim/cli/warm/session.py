@@ -48,10 +48,19 @@ class WarmSession(Session):
         if instead:
             self.background.clusters.forget(config.name)
         super().create_cluster(config, instead=instead)
+        self.background.serve_again(config.name)
 
     def delete_cluster(self, name: str) -> None:
         super().delete_cluster(name)
         self.background.clusters.sweep()
+        self.background.stop_serving(name)
+
+    @property
+    def server_address(self) -> str:
+        if not self.flags.text("server") and not self.remote and self.cluster and self._lent is not None:
+            for url in self._lent.plane.urls:
+                return url
+        return super().server_address
 
     def _sleep(self, seconds: float) -> None:
         if self.streams.interruption is None:

@@ -1,0 +1,93 @@
+"""`up`: serve the API of a cluster from the background process, for kubectl and every other client."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import timedelta
+
+from kubesim.cli.command import Command, Context
+from kubesim.cli.errors import CLIError
+from kubesim.cli.flags import Flag, boolean
+from kubesim.cluster.controlplane import LOOPBACK
+from kubesim.cluster.home import HomeError
+
+ADDRESS_FLAGS = (
+    Flag(
+        "bind-address",
+        "The address to listen at; others than loopback can be reached from other computers, with the certificate of the "
+        "kubeconfig or a token.",
+        default=LOOPBACK,
+    ),
+    Flag(
+        "port",
+        "The port; without it 6443, or another where that is taken.",
+        kind="int",
+        default=0,
+        shown="6443",
+    ),
+)
+
+
+def run(context: Context) -> int:
+    """Serve it, unless it is served already, and say where."""
+    from kubesim.cli.warm.session import WarmSession
+    from kubesim.cluster.served import Address
+
+    flags, session = context.flags, context.session
+    if context.args:
+        raise context.usage_error(f"Unexpected args: [{' '.join(context.args)}]")
+    if not isinstance(session, WarmSession):
+        raise CLIError(
+            "the background process cannot be started here; `kubesim serve` serves the API from the foreground"
+        )
+    idle = flags.duration("idle-timeout") if flags.changed("idle-timeout") else timedelta(0)
+    if idle < timedelta(0):
+        raise CLIError("--idle-timeout must not be below 0")
+    address = Address(flags.text("bind-address"), flags.number("port") if flags.changed("port") else None)
+    try:
+        url = session.background.serve(session.sim, address)
+    except (OSError, HomeError) as error:
+        why = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
+        raise CLIError(f"cannot serve at {address.host}:{address.port or 6443}: {why}") from None
+    session.background.stay(idle.total_seconds() or None)
+    show(context, session.sim, url, env_only=flags.is_set("print-env"))
+    return 0
+
+
+def show(context: Context, sim: str, url: str, *, env_only: bool) -> None:
+    """Where a cluster is served, and how others find it."""
+    line = f"export KUBECONFIG={shlex.quote(str(context.session.home.sim_kubeconfig(sim).absolute()))}"
+    if env_only:
+        context.out(line)
+        return
+    context.out(f"sim/{sim} is served at {url}")
+    context.out(f"For kubectl and other clients:\n\n  {line}")
+
+
+COMMAND = Command(
+    name="up",
+    use="up [--port PORT] [--bind-address ADDRESS] [--print-env]",
+    short="Serve the API of a cluster over HTTPS in the background",
+    long="Serve the API of a cluster over HTTPS from the background process of this home, for kubectl and every other "
+    "client, and write a kubeconfig for it. The process then stays until `kubesim down`. A cluster that is served "
+    "already stays where it is.",
+    examples="""\
+# Serve the cluster, and point kubectl at it
+kubesim up
+eval "$(kubesim up --print-env)"
+kubectl get nodes
+
+# Another cluster, at any free port
+kubesim up --sim other --port 0""",
+    flags=(
+        *ADDRESS_FLAGS,
+        boolean("print-env", "Print only the line of shell code that points kubectl at the cluster."),
+        Flag(
+            "idle-timeout",
+            "Leave after so long without a command and without a client; 0: stay until `down`.",
+            kind="duration",
+            default=timedelta(0),
+        ),
+    ),
+    run=run,
+)

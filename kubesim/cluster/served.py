@@ -1,0 +1,77 @@
+"""Which clusters of a home are to be served over HTTPS, and where: `HOME/run/served.json`.
+
+What `up` has asked for outlives the process that does it: the next one of the home serves the same at the same addresses.
+`down` ends it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from kubesim.cluster.controlplane import LOOPBACK
+from kubesim.cluster.home import Home, replace_file
+from kubesim.cluster.kubeconfig import write_kubeconfig
+from kubesim.util.clock import SystemClock
+
+if TYPE_CHECKING:
+    from kubesim.cluster.openclusters import OpenCluster
+
+FILE: Final = "served.json"
+USUAL_PORT: Final = 6443
+"""An API server's own; another one where it is taken."""
+_TRIES, _PAUSE = 100, 0.05  # the process that is being replaced lets go of its addresses meanwhile
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a cluster is to be served. No port: the usual one, or where that is taken any other."""
+
+    host: str = LOOPBACK
+    port: int | None = None
+
+
+def serve(home: Home, lent: OpenCluster, address: Address, *, again: bool = False) -> str:
+    """Serve a cluster at an address, and write the kubeconfig for it; the URL. A cluster that is served already stays where
+    it is. `again`: it was served there before, and the address may still be taken for a moment.
+
+    Raises OSError, HomeError.
+    """
+    if lent.plane.urls:
+        return lent.plane.urls[0]
+    url = _listen(lent, address, tries=_TRIES if again else 1)
+    shown = url.replace("0.0.0.0", LOOPBACK).replace("[::]", "[::1]")  # noqa: S104  nobody can connect to those
+    write_kubeconfig(home, lent.name, shown, lent.cluster.authority)
+    return url
+
+
+def _listen(lent: OpenCluster, address: Address, *, tries: int) -> str:
+    if address.port is None:
+        with contextlib.suppress(OSError):
+            return lent.plane.serve(address.host, USUAL_PORT)
+        return lent.plane.serve(address.host, 0)
+    for _ in range(tries - 1):
+        with contextlib.suppress(OSError):
+            return lent.plane.serve(address.host, address.port)
+        SystemClock().sleep(_PAUSE)
+    return lent.plane.serve(address.host, address.port)
+
+
+def read(directory: Path) -> dict[str, Address]:
+    """What is to be served, by the clusters' names."""
+    found: dict[str, Address] = {}
+    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+        for name, kept in json.loads((directory / FILE).read_text("utf-8")).items():
+            found[name] = Address(str(kept["host"]), int(kept["port"]))
+    return found
+
+
+def write(directory: Path, wanted: dict[str, Address]) -> None:
+    """Keep what is to be served. Raises HomeError."""
+    if wanted:
+        replace_file(directory / FILE, json.dumps({n: asdict(a) for n, a in wanted.items()}) + "\n")
+    else:
+        (directory / FILE).unlink(missing_ok=True)

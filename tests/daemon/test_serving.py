@@ -1,0 +1,174 @@
+"""`up` and `serve`: the API of a cluster over HTTPS, for the real kubectl."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+from support.background import Background, eventually, kill
+from support.cli import Result
+from support.kubectl import find_kubectl
+
+SERVED = re.compile(
+    r"sim/(\S+) is served at (https://\S+)\nFor kubectl and other clients:\n\n  (export KUBECONFIG=\S+)\n"
+)
+
+
+def up(warm: Background, *words: str) -> tuple[str, Path]:
+    """The URL and the kubeconfig of a cluster that is served now."""
+    found = SERVED.fullmatch(warm.run("up", *words).check().out)
+    assert found
+    return found[2], Path(found[3].removeprefix("export KUBECONFIG="))
+
+
+def kubectl(kubeconfig: Path, *words: str) -> Result:
+    env = {"PATH": os.environ["PATH"], "KUBECONFIG": str(kubeconfig), "HOME": str(kubeconfig.parent)}
+    done = subprocess.run([find_kubectl(), *words], capture_output=True, text=True, env=env, timeout=30)
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def test_up_says_where_and_stays(warm: Background) -> None:
+    url, kubeconfig = up(warm, "--port=0")
+    status = warm.status()
+    assert status["idleSeconds"] is None
+    assert status["sims"] == [
+        {"name": "default", "commands": 0, "urls": [url], "kubeconfig": str(kubeconfig)}
+    ]
+    assert kubeconfig.stat().st_mode & 0o777 == 0o600
+    assert up(warm, "--port=0") == (url, kubeconfig)  # it is served already
+    assert warm.run("cluster-info").check().out.startswith(f"Kubernetes control plane is running at {url}\n")
+
+
+def test_up_prints_a_line_for_the_shell(warm: Background) -> None:
+    result = warm.shell('eval "$(kubesim up --port=0 --print-env)"; echo "$KUBECONFIG"').check()
+    assert result.out == f"{warm.home}/sims/default/kubeconfig\n"
+
+
+def test_up_starts_even_where_no_command_does(warm: Background) -> None:
+    warm.run("up", "--port=0", KUBESIM_AUTOSTART="0").check()
+    assert warm.status()["running"]
+
+
+def test_kubectl_works_with_what_is_served(warm: Background) -> None:
+    _, kubeconfig = up(warm, "--port=0")
+    assert kubectl(kubeconfig, "run", "web", "--image=nginx", "--port=80", "--expose").check().out == (
+        "service/web created\npod/web created\n"
+    )
+    address = warm.run("get", "endpoints", "web", "-o", "jsonpath={.subsets[0].addresses[0].ip}").check().out
+    warm.run("create", "ns", "there").check()
+    seen = kubectl(kubeconfig, "get", "pod", "web", "-o", "jsonpath={.status.podIP}")
+    assert seen.check().out == address != ""
+    assert kubectl(kubeconfig, "get", "ns", "there", "-o", "name").check().out == "namespace/there\n"
+
+
+def test_kubectl_sees_a_process_that_was_killed_again(warm: Background) -> None:
+    url, kubeconfig = up(warm, f"--port={free_port()}")
+    kill(warm.pid)
+    warm.run("create", "ns", "later").check()
+    eventually(lambda: warm.status()["sims"][0]["urls"] == [url])
+    assert kubectl(kubeconfig, "get", "ns", "later", "-o", "name").check().out == "namespace/later\n"
+
+
+def test_cluster_made_anew_is_served_where_the_old_one_was(warm: Background) -> None:
+    url, kubeconfig = up(warm, f"--port={free_port()}")
+    warm.run("create", "ns", "old").check()
+    warm.run("sim", "reset").check()
+    assert warm.status()["sims"][0]["urls"] == [url]
+    assert (
+        kubectl(kubeconfig, "get", "ns", "old").err
+        == 'Error from server (NotFound): namespaces "old" not found\n'
+    )
+
+
+def test_two_clusters_are_served_side_by_side(warm: Background) -> None:
+    warm.run("sim", "create", "other", "--no-use").check()
+    first, one = up(warm, "--port=0")
+    second, two = up(warm, "--port=0", "--sim=other")
+    assert first != second
+    kubectl(two, "create", "ns", "only-there").check()
+    assert "only-there" not in kubectl(one, "get", "ns", "-o", "name").check().out
+
+
+def test_down_ends_serving_for_good(warm: Background) -> None:
+    up(warm, "--port=0")
+    warm.run("down").check()
+    warm.run("get", "ns").check()
+    assert warm.status()["sims"][0]["urls"] == []
+
+
+def test_taken_port_is_refused(warm: Background) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = warm.run("up", f"--port={port}")
+    assert (result.code, result.err) == (
+        1,
+        f"error: cannot serve at 127.0.0.1:{port}: address already in use\n",
+    )
+
+
+@pytest.mark.parametrize(
+    "words", [("extra",), ("--idle-timeout=-1s",), ("--bind-address=nowhere.invalid",)], ids=" ".join
+)
+def test_up_with_wrong_words(warm: Background, words: tuple[str, ...]) -> None:
+    result = warm.run("up", *words)
+    assert result.code == 1
+    assert result.err.startswith("error: ")
+
+
+def test_up_with_an_idle_time_leaves(warm: Background) -> None:
+    warm.run("up", "--port=0", "--idle-timeout=300ms").check()
+    eventually(lambda: warm.run("status").code == 3)
+
+
+def test_serve_is_the_process_of_the_home(warm: Background) -> None:
+    warm.run("get", "ns").check()
+    before = warm.pid
+    process = warm.start("serve", "--port=0")
+    assert process.stdout is not None
+    assert SERVED.match(
+        (process.stdout.readline() + b"".join(process.stdout.readline() for _ in range(3))).decode()
+    )
+    assert warm.pid == process.pid != before
+    warm.run("create", "ns", "a").check()
+    other = warm.run("serve", "--port=0")
+    assert (other.code, other.err) == (
+        1, f"error: cannot serve: another `kubesim serve` serves this home already: process {process.pid}\n"
+    )  # fmt: skip
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize("end", ["SIGTERM", "down"])
+def test_serve_ends_well(warm: Background, end: str) -> None:
+    process = warm.start("serve", "--port=0")
+    assert process.stdout is not None
+    process.stdout.readline()
+    if end == "down":
+        warm.run("down").check()
+    else:
+        process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+
+
+def test_serve_in_a_home_that_is_gone_ends(warm: Background) -> None:
+    process = warm.start("serve", "--port=0")
+    assert process.stdout is not None
+    process.stdout.readline()
+    shutil.rmtree(warm.home)
+    assert process.wait(20) == 0
