@@ -16,8 +16,11 @@ from pathlib import Path
 
 import pytest
 from support.kubectl import find_kubectl
-from support.served import Served, served
+from support.served import served
 from support.terminal import Terminal
+
+from kubesim.cluster.home import Home
+from kubesim.cluster.kubeconfig import write_kubeconfig
 
 PODS = """\
 apiVersion: v1
@@ -72,16 +75,15 @@ CURL = ["curl", "-sS", "-m", "20"]
 
 @dataclass
 class Kubectl:
-    """One kubectl that speaks to one server."""
+    """One kubectl that speaks to one server, over TLS with the administrator's certificate."""
 
     program: str
-    url: str
     env: dict[str, str]
     name: str
     place: Path
 
     def argv(self, *arguments: str) -> list[str]:
-        return [self.program, "--server", self.url, *arguments]
+        return [self.program, *arguments]
 
     def __call__(self, *arguments: str, stdin: str | None = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -115,14 +117,18 @@ class Kubectl:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Served]:
+def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The administrator's, of a cluster that is served over TLS."""
     with served() as found:
-        yield found
+        url = found.plane.serve(authenticator=found.cluster.server.authenticator)
+        home = Home(tmp_path_factory.mktemp("home"))
+        home.directory("default").mkdir(parents=True)
+        yield write_kubeconfig(home, "default", url, found.cluster.authority)
 
 
 @pytest.fixture(scope="module", params=["1.32", "1.28"], ids=["websocket", "spdy"])
 def kubectl(
-    request: pytest.FixtureRequest, cluster: Served, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Kubectl:
     program = Path(find_kubectl())
     if request.param != "1.32":
@@ -130,8 +136,8 @@ def kubectl(
         if not program.exists():
             pytest.skip(f"no kubectl of {request.param} is installed")
     home = tmp_path_factory.mktemp("kubectl")
-    env = {"HOME": str(home), "KUBECONFIG": os.devnull, "PATH": os.environ["PATH"], "TERM": "xterm"}
-    found = Kubectl(str(program), cluster.url, env, request.param, home)
+    env = {"HOME": str(home), "KUBECONFIG": str(kubeconfig), "PATH": os.environ["PATH"], "TERM": "xterm"}
+    found = Kubectl(str(program), env, request.param, home)
     applied = found("apply", "--validate=false", "-f", "-", stdin=PODS)
     assert applied.returncode == 0, applied.stderr
     return found
