@@ -198,7 +198,8 @@ class Settle:
         scheme = self._routes.scheme
         watched = {gvr for r in self._selected for gvr in r.watches}
         if EVERY_KIND in watched:
-            watched |= {r.gvr for r in scheme.resources if "list" in r.verbs}
+            # What cannot be watched, such as component statuses, is not stored and has no version.
+            watched |= {r.gvr for r in scheme.resources if {"list", "watch"} <= {*r.verbs}}
         events: list[WatchEvent] = []
         for gvr in sorted(watched - {EVERY_KIND}):
             found = self._client.list(gvr)

@@ -71,3 +71,24 @@ def test_an_informer_follows_pods(drive):
 
 def test_a_watch_goes_on_from_a_version(drive):
     assert drive("watch") == {"seen": ["ADDED b", "DELETED a"]}
+
+
+def test_commands_are_run(drive):
+    assert drive("exec") == {
+        "plain": {"out": "out\n", "err": "err\n", "status": "Success"},
+        "failed": {
+            "out": "",
+            "err": "",
+            "status": "Failure",
+            "causes": [{"reason": "ExitCode", "message": "3"}],
+        },
+        "fed": {"out": "one\n", "err": "", "status": "Success"},
+    }
+
+
+def test_a_log_is_followed(drive):
+    assert drive("log") == {"followed": "one\ntwo\n", "text": "two\n"}
+
+
+def test_a_port_is_forwarded(drive):
+    assert drive("portforward") == {"status": 200, "welcome": True}

@@ -83,11 +83,12 @@ def test_what_the_server_is_and_has(api):
     assert {n.name for n in api.get("nodes")} == {"node-1", "node-2"}
 
 
-def test_nodes_are_cordoned_and_tainted(api):
+def test_nodes_are_cordoned_and_tainted(api, place):
     node = Node.get("node-2", api=api)
     node.cordon()
     assert node.unschedulable
     node.uncordon()
+    place.cluster.settle()  # the taint of a cordoned node goes
     node.taint("dedicated", "shop", effect="NoSchedule")
     assert [t.key for t in Node.get("node-2", api=api).taints] == ["dedicated"]
     node.taint("dedicated", "shop", effect="NoSchedule-")
@@ -160,6 +161,72 @@ def test_deleting_is_waited_for(api):
     pod.delete(grace_period=0)
     pod.wait("delete", timeout=20)
     assert not pod.exists()
+
+
+@pytest.fixture
+def running(api):
+    pod = a_pod(api, app="shop")
+    pod.create()
+    pod.wait("condition=Ready", timeout=20)
+    return pod
+
+
+def test_commands_are_run(running):
+    done = running.exec(["sh", "-c", "echo out; echo err >&2"])
+    assert (done.stdout, done.stderr, done.returncode) == (b"out\n", b"err\n", 0)
+    assert running.exec(["sh", "-c", "exit 3"], check=False).returncode == 3
+
+
+def test_a_log_is_followed(api):
+    script = "echo one; sleep 0.3; echo two"
+    containers = [{"name": "job", "image": "busybox", "command": ["sh", "-c", script]}]
+    pod = Pod(
+        {
+            "metadata": {"name": "job", "namespace": api.namespace},
+            "spec": {"restartPolicy": "Never", "containers": containers},
+        },
+        api=api,
+    )
+    pod.create()
+    pod.wait(["jsonpath='{.status.phase}'=Running", "jsonpath='{.status.phase}'=Succeeded"], timeout=20)
+    assert list(pod.logs(follow=True, timeout=20)) == ["one", "two"]
+    assert list(pod.logs(tail_lines=1)) == ["two"]
+
+
+def test_a_service_is_reached_through_the_server(api, place, running):
+    service = Service(
+        {
+            "metadata": {"name": "shop", "namespace": api.namespace},
+            "spec": {"selector": {"app": "shop"}, "ports": [{"port": 80}]},
+        },
+        api=api,
+    )
+    service.create()
+    place.cluster.settle()
+    answer = service.proxy_http_get("/")
+    assert (answer.status_code, "Welcome to nginx!" in answer.text) == (200, True)
+
+
+def test_ports_are_forwarded(place):
+    async def work():
+        api = await kr8s.asyncio.api(kubeconfig=place.kubeconfig, namespace=place.namespace)
+        containers = [{"name": "web", "image": "nginx", "ports": [{"containerPort": 80}]}]
+        pod = await kr8s.asyncio.objects.Pod(
+            {"metadata": {"name": "web", "namespace": place.namespace}, "spec": {"containers": containers}},
+            api=api,
+        )
+        await pod.create()
+        await pod.wait("condition=Ready", timeout=20)
+        async with pod.portforward(remote_port=80, local_port="auto") as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n")
+            answer = await reader.read()
+            writer.close()
+            await writer.wait_closed()
+        await api._session.aclose()
+        return answer
+
+    assert b"Welcome to nginx!" in asyncio.run(work())
 
 
 def test_all_of_it_asynchronously(place):

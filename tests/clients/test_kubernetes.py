@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import threading
 import time
 
 import pytest
+import yaml
 from kubernetes import client, config, dynamic, utils, watch
 from kubernetes.client import ApiException
+from kubernetes.stream import portforward, stream
+from kubernetes.stream.ws_client import ERROR_CHANNEL
 
 MANIFESTS = "manifests/walkthrough"
 
@@ -357,3 +362,120 @@ def test_a_watch_from_what_is_compacted_is_gone(core, place):
     with pytest.raises(ApiException, match="too old resource version") as caught:
         list(stream)
     assert caught.value.status == 410
+
+
+# Containers.
+
+
+# A WebSocket that the server has closed is left by the client to the garbage collector.
+leaves_a_socket = pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
+
+
+@pytest.fixture
+def running(core, place):
+    """A Pod that runs nginx."""
+    core.create_namespaced_pod(place.namespace, a_pod())
+    until(lambda: core.read_namespaced_pod("web", place.namespace).status.phase == "Running")
+    yield "web"
+    gc.collect()
+
+
+@leaves_a_socket
+def test_a_command_answers_all_at_once(core, place, running):
+    answer = stream(
+        core.connect_get_namespaced_pod_exec,
+        running,
+        place.namespace,
+        command=["sh", "-c", "echo out; echo err >&2"],
+        stdout=True,
+        stderr=True,
+        stdin=False,
+        tty=False,
+    )
+    assert sorted(answer.split()) == ["err", "out"]
+
+
+@leaves_a_socket
+def test_a_command_is_spoken_to(core, place, running):
+    talk = stream(
+        core.connect_get_namespaced_pod_exec,
+        running,
+        place.namespace,
+        command=["sh"],
+        stdout=True,
+        stderr=True,
+        stdin=True,
+        tty=False,
+        _preload_content=False,
+    )
+    talk.write_stdin("echo one\n")
+    assert talk.readline_stdout(timeout=10) == "one"
+    talk.write_stdin("echo two >&2\n")
+    assert talk.readline_stderr(timeout=10) == "two"
+    talk.write_stdin("exit 3\n")
+    talk.run_forever(timeout=10)
+    assert talk.returncode == 3
+    talk.close()
+
+
+@leaves_a_socket
+def test_what_cannot_be_run_is_told(core, place, running):
+    talk = stream(
+        core.connect_get_namespaced_pod_exec,
+        running,
+        place.namespace,
+        command=["nonsense"],
+        stdout=True,
+        stderr=True,
+        _preload_content=False,
+    )
+    talk.run_forever(timeout=10)
+    error = yaml.safe_load(talk.read_channel(ERROR_CHANNEL))
+    assert error["status"] == "Failure"
+    assert "executable file not found in $PATH" in error["message"]
+    talk.close()
+    with pytest.raises(ApiException) as caught:
+        stream(core.connect_get_namespaced_pod_exec, "none", place.namespace, command=["true"], stdout=True)
+    assert "404" in str(caught.value)
+
+
+def test_a_port_is_forwarded(core, place, running):
+    forwarded = portforward(core.connect_get_namespaced_pod_portforward, running, place.namespace, ports="80")
+    with contextlib.closing(forwarded.socket(80)) as socket:
+        socket.setblocking(True)
+        socket.sendall(b"GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n")
+        answer = b""
+        while data := socket.recv(4096):
+            answer += data
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert b"Welcome to nginx!" in answer
+    assert forwarded.error(80) is None
+    # The client's own thread ends with the port, and leaves the connection behind.
+    for thread in threading.enumerate():
+        if thread.name.startswith("Kubernetes port forward proxy"):
+            thread.join(10)
+    forwarded.websocket.shutdown()
+
+
+def test_a_log_is_followed(core, place):
+    script = "echo one; sleep 0.3; echo two"
+    container = client.V1Container(name="job", image="busybox", command=["sh", "-c", script])
+    spec = client.V1PodSpec(containers=[container], restart_policy="Never")
+    core.create_namespaced_pod(
+        place.namespace, client.V1Pod(metadata=client.V1ObjectMeta(name="job"), spec=spec)
+    )
+    until(lambda: core.read_namespaced_pod("job", place.namespace).status.phase != "Pending")
+    lines = list(watch.Watch().stream(core.read_namespaced_pod_log, "job", place.namespace))
+    assert lines == ["one", "two"]
+    assert core.read_namespaced_pod_log("job", place.namespace, tail_lines=1) == "two\n"
+
+
+def test_a_service_is_reached_through_the_server(core, place, running):
+    core.patch_namespaced_pod("web", place.namespace, {"metadata": {"labels": {"app": "shop"}}})
+    spec = client.V1ServiceSpec(selector={"app": "shop"}, ports=[client.V1ServicePort(port=80)])
+    core.create_namespaced_service(
+        place.namespace, client.V1Service(metadata=client.V1ObjectMeta(name="shop"), spec=spec)
+    )
+    place.cluster.settle()
+    assert "Welcome to nginx!" in core.connect_get_namespaced_service_proxy("shop", place.namespace)
+    assert "Welcome to nginx!" in core.connect_get_namespaced_pod_proxy("web", place.namespace)

@@ -160,6 +160,27 @@ def test_dry_run(client):
     assert [c.metadata.name for c in client.list(ConfigMap)] == ["kube-root-ca.crt"]
 
 
+def test_commands_are_run(client):
+    client.create(a_pod())
+    client.wait(Pod, "web", for_conditions=["Ready"])
+    done = client.exec(
+        "web", command=["sh", "-c", "cat; echo err >&2; exit 3"], stdin="in", stdout=True, stderr=True
+    )
+    assert (done.stdout, done.stderr, done.exit_code) == ("in", "err\n", 3)
+    assert client.exec("web", command="hostname", stdout=True).stdout == "web\n"
+
+
+def test_a_log_is_followed(client):
+    script = "echo one; sleep 0.3; echo two"
+    spec = PodSpec(
+        restartPolicy="Never",
+        containers=[Container(name="job", image="busybox", command=["sh", "-c", script])],
+    )
+    client.create(Pod(metadata=ObjectMeta(name="job"), spec=spec))
+    client.wait(Pod, "job", for_conditions=["PodReadyToStartContainers"])
+    assert list(client.log("job", follow=True)) == ["one\n", "two\n"]
+
+
 def test_all_of_it_asynchronously(place):
     async def work():
         config = KubeConfig.from_file(place.kubeconfig)

@@ -283,6 +283,14 @@ def test_errors_wait_longer_each_time(bench: Bench) -> None:
     assert waits == [1, 2, 4, None]
 
 
+def test_a_compacted_log_is_made_up_for_where_a_controller_watches_every_kind() -> None:
+    cluster = make_cluster(settle=True)
+    cluster.client.create(CONFIG_MAPS, {"metadata": {"name": "late", "namespace": "default"}}, "default")
+    cluster.storage.compact(cluster.storage.revision())
+    cluster.settle()
+    assert cluster.is_settled()
+
+
 def test_a_log_that_was_compacted_is_made_up_for_by_looking_at_everything(bench: Bench) -> None:
     bench.add("a")
     bench.make("x")
