@@ -194,20 +194,26 @@ class Settle:
         return events
 
     def _resynchronise(self) -> list[WatchEvent]:
-        """The log is compacted beyond the checkpoint: everything that exists counts as just added."""
+        """The log is compacted beyond the checkpoint: everything that exists counts as just added, also what was seen
+        before, for what has gone since is not told of.
+        """
         scheme = self._routes.scheme
         watched = {gvr for r in self._selected for gvr in r.watches}
         if EVERY_KIND in watched:
             # What cannot be watched, such as component statuses, is not stored and has no version.
             watched |= {r.gvr for r in scheme.resources if {"list", "watch"} <= {*r.verbs}}
         events: list[WatchEvent] = []
+        revisions: list[int] = []
         for gvr in sorted(watched - {EVERY_KIND}):
             found = self._client.list(gvr)
-            self._cursor = max(self._cursor, int(found["metadata"]["resourceVersion"]))
+            revisions.append(int(found["metadata"]["resourceVersion"]))
             resource = scheme.by_resource(gvr)
             for obj in items(found):
                 named = {"apiVersion": gvr.api_version, "kind": resource.kind if resource else ""} | obj
                 events.append(WatchEvent("ADDED", named))
+        # Others write between two lists: the log is read on from before the first one.
+        self._cursor = max(self._cursor, min(revisions, default=0))
+        self._checkpoints.update(dict.fromkeys(self._queues, 0))
         return events
 
     def _deliver(self, events: Sequence[WatchEvent]) -> None:

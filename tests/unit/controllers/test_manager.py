@@ -17,7 +17,7 @@ from kubesim.apimachinery.watch import WatchEvent
 from kubesim.client.client import Client
 from kubesim.client.reconcile import DONE, KeysOf, Reconciler, Result
 from kubesim.client.recorder import EventBroadcaster
-from kubesim.client.resources import CONFIG_MAPS, PODS
+from kubesim.client.resources import CONFIG_MAPS, PODS, SERVICES
 from kubesim.client.transport import InProcessTransport
 from kubesim.cluster.build import Cluster
 from kubesim.controllers import standard
@@ -298,6 +298,40 @@ def test_a_log_that_was_compacted_is_made_up_for_by_looking_at_everything(bench:
     bench.cluster.storage.compact(bench.cluster.storage.revision())
     bench.manager().settle()
     assert bench.seen == ["a x", "a y"]
+
+
+def test_what_was_deleted_before_a_compaction_has_its_consequences() -> None:
+    cluster = make_cluster(settle=True)
+    make_service(cluster, "web", {"app": "web"})
+    running_pod(cluster, "web-1", {"app": "web"}, ip="10.244.0.2")
+    cluster.settle()
+    assert addresses_of(cluster, "web") == ["10.244.0.2"]
+    cluster.client.delete(PODS, "web-1", "default", delete_options={"gracePeriodSeconds": 0})
+    cluster.storage.compact(cluster.storage.revision())
+    cluster.settle()
+    assert addresses_of(cluster, "web") == []
+
+
+def test_what_is_written_while_everything_is_looked_at_is_not_lost(bench: Bench) -> None:
+    bench.add("a")
+    bench.reconcilers[0].watches = {
+        CONFIG_MAPS: bench.reconcilers[0].watches[CONFIG_MAPS],
+        SERVICES: lambda _: (),
+    }
+    bench.make("x")
+    bench.cluster.storage.compact(bench.cluster.storage.revision())
+
+    class Busy(InProcessTransport):
+        def send(self, request: Request) -> Response:
+            response = super().send(request)
+            if request.path == "/api/v1/configmaps":
+                bench.client = bench.cluster.client
+                bench.make("late")
+            return response
+
+    bench.client = Client(Busy(bench.cluster.server))
+    bench.manager().settle()
+    assert bench.seen == ["a x", "a late"]
 
 
 def test_the_continuous_manager_settles_what_is_written_while_it_waits(bench: Bench) -> None:
