@@ -80,6 +80,7 @@ class Watch:
     def _changes(self, revision: int) -> Iterator[WatchEvent]:
         storage, clock = self.reading.storage, self.reading.clock
         while True:
+            newest = storage.revision()  # read first: what comes after it is no reason to pass over it
             try:
                 changes = storage.changes(self.prefix, revision, limit=_CHUNK)
             except Compacted as error:
@@ -94,7 +95,7 @@ class Watch:
                 if len(changes) == _CHUNK:
                     continue
             else:
-                revision = max(revision, storage.revision()) if self._quiet(revision) else revision
+                revision = max(revision, newest)
             if self.bookmark_is_due():
                 yield self.bookmark(revision)
             if self.is_over():
@@ -104,11 +105,6 @@ class Watch:
             newest = storage.wait(revision, pause)
             # A clock that stands still must not make a watch eternal: a wait in vain has taken its time.
             self.spend(clock.monotonic() - before if newest > revision else pause)
-
-    def _quiet(self, revision: int) -> bool:
-        """Whether nothing of this resource has happened between a revision and the newest one."""
-        newest = self.reading.storage.revision()
-        return newest > revision and not self.reading.storage.changes(self.prefix, revision, limit=1)
 
     def decoded(self, change: Change) -> tuple[JSONObject | None, JSONObject | None]:
         """The object before a change and after it, as this watch's resource shows it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import Protocol
 
 
@@ -44,6 +45,7 @@ class FrozenClock:
     def __init__(self, at: datetime) -> None:
         self._at = at.astimezone(UTC)
         self._start = self._at
+        self._moving = Lock()
 
     def now(self) -> datetime:
         return self._at
@@ -55,11 +57,13 @@ class FrozenClock:
         """Move on by a duration that is not negative."""
         if by < timedelta(0):
             raise ValueError("a clock does not run backwards")
-        self._at += by
+        with self._moving:
+            self._at += by
 
     def set(self, at: datetime) -> None:
         """Move on to a moment; a moment in the past is ignored."""
-        self._at = max(self._at, at.astimezone(UTC))
+        with self._moving:
+            self._at = max(self._at, at.astimezone(UTC))
 
 
 def format_time(at: datetime) -> str:

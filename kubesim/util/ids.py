@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Callable
+from threading import Lock, get_ident
 from typing import Protocol
 
 # k8s.io/apimachinery/pkg/util/rand: no vowels, no digits that look like letters, so that no words come out.
@@ -62,32 +63,49 @@ class RevisionIdentities(SystemIdentities):
     begins anew, from the seed and that number; a process that starts at a revision draws what the one before
     it would have drawn there first. Two draws can only agree if nothing was written in between, and neither
     was written then.
+
+    Threads see different revisions at one moment: one writes a batch, another reads what was committed before. Only
+    the thread that began the sequence goes back with it (what it wrote was undone); the others draw on from where
+    it is, so that no two of them draw the same.
     """
 
     def __init__(self, seed: int | str, revision: Callable[[], int]) -> None:
         super().__init__(seed)
         self._seed = seed
         self._revision = revision
-        self._at: int | None = None
+        self._at = -1
+        self._begun_by = 0
+        self._lock = Lock()
 
     def uid(self) -> str:
-        self._follow()
-        return super().uid()
+        revision = self._revision()
+        with self._lock:
+            self._follow(revision)
+            return super().uid()
 
     def suffix(self, length: int = 5) -> str:
-        self._follow()
-        return super().suffix(length)
+        revision = self._revision()
+        with self._lock:
+            self._follow(revision)
+            return super().suffix(length)
 
     def below(self, limit: int) -> int:
-        self._follow()
-        return super().below(limit)
+        revision = self._revision()
+        with self._lock:
+            self._follow(revision)
+            return super().below(limit)
 
     def hex(self, length: int) -> str:
-        self._follow()
-        return super().hex(length)
-
-    def _follow(self) -> None:
         revision = self._revision()
-        if revision != self._at:
-            self._at = revision
+        with self._lock:
+            self._follow(revision)
+            return super().hex(length)
+
+    def _follow(self, revision: int) -> None:
+        """Begin anew at a new revision. It was read before the lock was taken: who reads may wait for the thread that
+        writes, which may wait for the lock.
+        """
+        me = get_ident()
+        if revision > self._at or (revision < self._at and self._begun_by == me):
+            self._at, self._begun_by = revision, me
             self._random.seed(f"{self._seed}/{revision}")
