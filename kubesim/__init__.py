@@ -13,10 +13,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from kubesim import version
 
+TYPE_CHECKING = False  # `typing` costs a warm command more than all else that it imports
 if TYPE_CHECKING:
     from kubesim.apimachinery.errors import StatusError as StatusError
     from kubesim.embedded.cluster import Cluster as Cluster

@@ -47,8 +47,8 @@ _SHORT = frozenset(("help", "options", "completion", "config", "kustomize"))
 
 
 def identity() -> str:
-    """What must be the same on both sides: the version, the code, and the Python that runs it."""
-    return f"{VERSION} {sys.hexversion:x} {sys.executable} {os.path.dirname(__file__)}"
+    """What must be the same on both sides: the version, the code, and the Python that runs it. Raises OSError."""
+    return f"{VERSION} {sys.hexversion:x} {sys.executable} {__file__} {os.stat(__file__).st_mtime_ns}"
 
 
 def run(words: list[str]) -> int | None:
@@ -67,9 +67,8 @@ def run(words: list[str]) -> int | None:
         request, descriptors = encode(words)
     except (OSError, ValueError):
         return None
-    starts = (
-        env.get("KUBESIM_AUTOSTART", "1") not in ("0", "false", "no") and not _is_short(words)
-    ) or "up" in words
+    starts = env.get("KUBESIM_AUTOSTART", "1") not in ("0", "false", "no") and not _is_short(words)
+    starts = starts or words[:1] == ["up"] or ("up" in words and words[0].startswith("-"))
     for attempt in range(_TRIES):
         connection, is_new = connect(home), False
         if connection is None and starts:

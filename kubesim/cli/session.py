@@ -214,8 +214,7 @@ class Session:
         """The published types of the cluster's version of Kubernetes."""
         from kubesim.apimachinery.schema import DEFAULT_VERSION, load_schema
 
-        version = DEFAULT_VERSION if self.remote else self.cluster.config.kubernetes_version
-        return load_schema(version, self.home.cache)
+        return load_schema(DEFAULT_VERSION, self.home.cache) if self.remote else self.cluster.schema
 
     def node(self, gvk: GroupVersionKind) -> Node | None:
         """How a kind's fields are merged; None for a kind that is not built in."""

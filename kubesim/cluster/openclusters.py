@@ -15,6 +15,7 @@ from kubesim.cluster.controlplane import ControlPlane
 from kubesim.cluster.open import DATABASE, open_cluster
 
 if TYPE_CHECKING:
+    from kubesim.client.restmapper import RESTMapper
     from kubesim.cluster.build import Cluster
     from kubesim.cluster.home import Home
 
@@ -29,6 +30,8 @@ class OpenCluster:
     file: tuple[int, int]
     users: int = 0
     is_dropped: bool = field(default=False)
+    mapper: RESTMapper | None = None
+    """Its resources, once a command has asked for them: they are those of its version."""
 
 
 class OpenClusters:

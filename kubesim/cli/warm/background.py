@@ -76,6 +76,7 @@ class Background:
         self._selector = selectors.DefaultSelector()
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)  # noqa: FBT003  its only argument
+        self._identity = thin.identity()
         self._code = _Code()
         self._serving = threading.Lock()
         self._served: dict[str, Address] = {}
@@ -138,7 +139,7 @@ class Background:
         return {
             "pid": os.getpid(),
             "version": VERSION,
-            "identity": thin.identity(),
+            "identity": self._identity,
             "since": self._since,
             "foreground": self.is_foreground,
             "idleSeconds": self.idle_seconds,
@@ -308,7 +309,7 @@ class Background:
             connection.sendall(json.dumps(self.state()).encode())
         elif request.what != RUN:
             connection.sendall(b"R")
-        elif request.identity != thin.identity() or self._code.has_changed():
+        elif request.identity != self._identity or self._code.has_changed():
             logger.info("replaced by %s", request.identity)
             self.leave()
             connection.sendall(b"R")
@@ -368,28 +369,32 @@ def with_request(request: Request, answer: Any) -> None:
 
 
 class _Code:
-    """Whether the files of the program are still those that this process has loaded: an upgrade, or a developer at work."""
+    """Whether the program's files are still those that this process has loaded: in a checkout, where developers are at work.
+
+    A program that was installed changes as a whole, which its callers' identity tells.
+    """
 
     def __init__(self) -> None:
         self._clock = SystemClock()
         self._looked = self._clock.monotonic()
         self._started = self._clock.now().timestamp()
-        self._known: dict[str, int] = {}
+        self._files: list[str] = []
+        self._modules = 0
+        self._is_installed = Path(thin.__file__).parents[1].name in ("site-packages", "dist-packages")
 
     def has_changed(self) -> bool:
         """Looks at most once a second."""
         now = self._clock.monotonic()
-        if now - self._looked < CODE_SECONDS:
+        if self._is_installed or now - self._looked < CODE_SECONDS:
             return False
         self._looked = now
-        return any(self._differs(name) for name in _loaded_files())
-
-    def _differs(self, name: str) -> bool:
+        if len(sys.modules) != self._modules:
+            self._modules = len(sys.modules)
+            self._files = _loaded_files()
         try:
-            changed = Path(name).stat().st_mtime_ns
+            return any(os.stat(name).st_mtime > self._started for name in self._files)  # noqa: PTH116  hundreds of them
         except OSError:
             return True
-        return changed > self._started * 1e9 if self._known.setdefault(name, changed) == changed else True
 
 
 def _loaded_files() -> list[str]:

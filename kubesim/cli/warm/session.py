@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from kubesim.cli.session import Session
+from kubesim.client.restmapper import RESTMapper
 from kubesim.util.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -43,6 +44,14 @@ class WarmSession(Session):
         if self._lent is not None:
             lent, self._lent = self._lent, None
             self.background.clusters.give_back(lent)
+
+    @cached_property
+    def mapper(self) -> RESTMapper:
+        if self.remote or self.flags.text("as") or not self.cluster or self._lent is None:
+            return RESTMapper.from_discovery(self.client)
+        if self._lent.mapper is None:
+            self._lent.mapper = RESTMapper.from_discovery(self.client)
+        return self._lent.mapper
 
     def create_cluster(self, config: ClusterConfig, *, instead: bool = False) -> None:
         if instead:
