@@ -35,8 +35,8 @@ class Gone(Exception):
 
 
 class CommandIO(Protocol):
-    """The other end, as the thread sees it that runs a command. All but `interrupted` wait, and raise Gone once the client
-    has gone.
+    """The other end, as the thread sees it that runs a command. `read`, `write` and `sleep` wait, and raise Gone once the
+    client has gone.
     """
 
     def read(self, is_over: Callable[[], bool] | None = None) -> bytes:
@@ -46,7 +46,11 @@ class CommandIO(Protocol):
         ...
 
     def write(self, stream: int, data: bytes) -> None:
-        """Send output to the client: `OUT` or `ERR`."""
+        """Send output to the client: `OUT` or `ERR`. Raises KeyboardInterrupt for Ctrl-C at a terminal."""
+        ...
+
+    def is_ready(self) -> bool:
+        """Whether output would be taken without waiting."""
         ...
 
     def sleep(self, seconds: float) -> None:
@@ -114,9 +118,27 @@ class ExecCommand:
     """Whether time passes by itself: under a clock that stands still a command's sleep is over at once."""
 
     def run(self, io: CommandIO, *, version: int) -> JSONObject:
+        command = self.options.command
+        try:
+            code = self.start(self._streams(io), self._waiter(io) if self.real_time else None)
+            return exit_status(code, command, version=version)
+        except BrokenPipe:
+            return exit_status(141, command, version=version)
+        except KeyboardInterrupt:  # while it wrote its last words
+            return exit_status(130, command, version=version)
+        except ExecError as error:
+            name = hashlib.sha256(f"{id(self)} {error}".encode()).hexdigest()
+            text = f'failed to exec in container: failed to start exec "{name}": {error}'
+            failure = internal_error(f"error executing command in container: {text}")
+            # The API server translates for clients of version 5, and wraps what it reads once more.
+            return (internal_error(failure.message) if version >= 5 else failure).status
+        except StatusError as error:
+            return error.status
+
+    def _streams(self, io: CommandIO) -> Streams:
         wanted = self.options
 
-        def write(stream: int, wants: bool) -> Callable[[bytes], None]:
+        def writer(stream: int, *, wants: bool) -> Callable[[bytes], None]:
             def send(data: bytes) -> None:
                 if wants:
                     try:
@@ -132,32 +154,23 @@ class ExecCommand:
             except Gone:
                 return b""
 
+        return Streams(
+            stdout=writer(OUT, wants=wanted.stdout),
+            stderr=writer(ERR, wants=wanted.stderr),
+            stdin=read if wanted.stdin else None,
+            tty=wanted.tty,
+            interrupted=io.interrupted if wanted.tty else None,
+            is_ready=io.is_ready,
+        )
+
+    def _waiter(self, io: CommandIO) -> Callable[[float], None]:
         def wait(seconds: float) -> None:
             try:
                 io.sleep(seconds)
             except Gone:
                 raise KeyboardInterrupt from None
 
-        streams = Streams(
-            stdout=write(OUT, wanted.stdout),
-            stderr=write(ERR, wanted.stderr),
-            stdin=read if wanted.stdin else None,
-            tty=wanted.tty,
-            interrupted=io.interrupted if wanted.tty else None,
-        )
-        try:
-            code = self.start(streams, wait if self.real_time else None)
-            return exit_status(code, wanted.command, version=version)
-        except BrokenPipe:
-            return exit_status(141, wanted.command, version=version)
-        except ExecError as error:
-            name = hashlib.sha256(f"{id(self)} {error}".encode()).hexdigest()
-            text = f'failed to exec in container: failed to start exec "{name}": {error}'
-            failure = internal_error(f"error executing command in container: {text}")
-            # The API server translates for clients of version 5, and wraps what it reads once more.
-            return (internal_error(failure.message) if version >= 5 else failure).status
-        except StatusError as error:
-            return error.status
+        return wait
 
 
 def exit_status(code: int, command: Sequence[str], *, version: int) -> JSONObject:
@@ -213,6 +226,7 @@ class _Attached:
             stdin=self._read if options.stdin else None,
             tty=options.tty,
             interrupted=io.interrupted if options.tty else None,
+            is_ready=io.is_ready,
         )
 
     def run(self) -> None:

@@ -478,10 +478,23 @@ class ContainerRuntime:
 
     def _unlocked(self, container: _Container, streams: Streams) -> Streams:
         """The same streams; others may do something while these are waited for."""
+
+        def writer(write: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+            waiting, is_ready = self._releasing(container, write, ends=False), streams.is_ready
+
+            def send(data: bytes) -> None:
+                # Nobody comes between two lines of a command that lists what others could change.
+                if is_ready is not None and is_ready():
+                    write(data)
+                else:
+                    waiting(data)
+
+            return send
+
         return replace(
             streams,
-            stdout=self._releasing(container, streams.stdout, ends=False),
-            stderr=self._releasing(container, streams.stderr, ends=False),
+            stdout=writer(streams.stdout),
+            stderr=writer(streams.stderr),
             stdin=self._releasing(container, streams.stdin) if streams.stdin is not None else None,
         )
 

@@ -132,6 +132,8 @@ class Streams:
     stdin: Callable[[], bytes] | None = None
     tty: bool = False
     interrupted: Callable[[], bool] | None = None
+    is_ready: Callable[[], bool] | None = None
+    """Whether output would be taken without waiting."""
 
     @classmethod
     def captured(cls, data: bytes = b"") -> tuple[Streams, bytearray, bytearray]:

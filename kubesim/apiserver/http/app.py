@@ -120,6 +120,8 @@ class Application:
                 response = self._metrics(request)
             else:
                 response = await self._answer(request, state)
+            if response.connection is not None:
+                self._connected.check()
             if response.status == 101:
                 await self._upgrade(request, response, state)
                 self.metrics.observe(request, response.status, self._clock.monotonic() - began)

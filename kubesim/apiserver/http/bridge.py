@@ -80,9 +80,9 @@ class Bridge(Generic[T]):
                 return
 
     def result(self) -> T:
-        """What the command came to, once `outputs` is at its end. Raises what the command raised."""
+        """What the command came to, once `outputs` is at its end. Raises RuntimeError where it failed by mistake."""
         if self._failure is not None:
-            raise self._failure
+            raise RuntimeError("a command has failed") from self._failure
         return self._result
 
     async def feed(self, data: bytes) -> None:
@@ -92,12 +92,10 @@ class Bridge(Generic[T]):
                 self._take_input([data] if data else [])
             else:
                 typed = self._terminal.type(data)
+                if typed.interrupts:
+                    self._interrupt()
                 if typed.echo:
                     self._put_output(OUT, bytes(typed.echo))
-                if typed.interrupts:
-                    self._interrupted = True
-                    self._input.clear()
-                    self._input_size = 0
                 self._take_input(typed.input)
             self._changed.notify_all()
         await self._room.wait()
@@ -114,6 +112,13 @@ class Bridge(Generic[T]):
             self._gone = True
             self._room.set()
             self._changed.notify_all()
+
+    def _interrupt(self) -> None:
+        """Ctrl-C: what is under way in either direction is dropped, as a terminal does."""
+        self._interrupted = True
+        self._input.clear()
+        self._output.clear()
+        self._input_size = self._output_size = 0
 
     def _take_input(self, pieces: list[bytes]) -> None:
         self._input += pieces
@@ -138,9 +143,7 @@ class Bridge(Generic[T]):
             with self._changed:
                 if not (self._input or self._interrupted or self._gone or self._input_ended):
                     self._changed.wait(LOOK)
-                if self._interrupted:
-                    self._interrupted = False
-                    raise KeyboardInterrupt
+                self._raise_interrupt()
                 if self._input:
                     return self._next_input()
                 if self._gone:
@@ -159,10 +162,11 @@ class Bridge(Generic[T]):
 
     def write(self, stream: int, data: bytes) -> None:
         with self._changed:
-            while self._output_size >= LIMIT and not self._gone:
+            while self._output_size >= LIMIT and not self._gone and not self._interrupted:
                 self._changed.wait()
             if self._gone:
                 raise Gone
+            self._raise_interrupt()
             if data:
                 self._put_output(stream, data if self._terminal is None else self._terminal.show(data))
 
@@ -171,14 +175,20 @@ class Bridge(Generic[T]):
             self._changed.wait_for(lambda: self._gone or self._interrupted, seconds)
             if self._gone:
                 raise Gone
-            if self._interrupted:
-                self._interrupted = False
-                raise KeyboardInterrupt
+            self._raise_interrupt()
+
+    def is_ready(self) -> bool:
+        return self._output_size < LIMIT and not self._gone
 
     def interrupted(self) -> bool:
         with self._changed:
             was, self._interrupted = self._interrupted, False
             return was
+
+    def _raise_interrupt(self) -> None:
+        if self._interrupted:
+            self._interrupted = False
+            raise KeyboardInterrupt
 
 
 def _joined(pieces: deque[tuple[int, bytes]]) -> list[tuple[int, bytes]]:

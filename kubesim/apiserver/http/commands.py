@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from typing import Any, Final, Protocol
 
+from kubesim.apimachinery.errors import internal_error
 from kubesim.apiserver.http.bridge import Bridge
 from kubesim.apiserver.http.upgrade import Upgraded
 from kubesim.apiserver.streaming.channels import (
@@ -30,7 +32,8 @@ from kubesim.kubelet.remotecommand import OUT, CommandOptions, RemoteCommand
 from kubesim.util.jsontypes import JSONObject, encode
 
 CREATION_SECONDS: Final = 30.0  # remotecommand.DefaultStreamCreationTimeout
-_MAX_SIZE: Final = 4096
+
+logger = logging.getLogger("kubesim.http")
 
 
 class Carrier(Protocol):
@@ -53,7 +56,7 @@ class Carrier(Protocol):
         """Send output."""
         ...
 
-    async def finish(self, status: JSONObject | None) -> None:
+    async def finish(self, status: JSONObject) -> None:
         """Tell how it ended, and close."""
         ...
 
@@ -72,7 +75,12 @@ async def run_command(command: RemoteCommand, carrier: Carrier, bridge: Bridge[J
         bridge.start(lambda: command.run(bridge, version=carrier.version), "kubesim-command")
         async for stream, data in bridge.outputs():
             await carrier.output(stream, data)
-        await carrier.finish(bridge.result())
+        try:
+            status = bridge.result()
+        except RuntimeError as failure:
+            logger.exception("a command failed")
+            status = internal_error(str(failure)).status
+        await carrier.finish(status)
     finally:
         bridge.leave()
         listening.cancel()
@@ -137,8 +145,8 @@ class WebSocketCarrier:
     async def output(self, stream: int, data: bytes) -> None:
         await self._send(STDOUT if stream == OUT else STDERR, data)
 
-    async def finish(self, status: JSONObject | None) -> None:
-        text = _told(status, self.version) if status else b""
+    async def finish(self, status: JSONObject) -> None:
+        text = _told(status, self.version)
         if text:
             await self._send(ERROR, text)
         self._socket.close()
@@ -233,9 +241,8 @@ class SPDYCarrier:
             self._spdy.send(number, data)
             await self._raw.write(self._spdy.take())
 
-    async def finish(self, status: JSONObject | None) -> None:
-        if status:
-            self._spdy.send(self._streams["error"], _told(status, self._version))
+    async def finish(self, status: JSONObject) -> None:
+        self._spdy.send(self._streams["error"], _told(status, self._version))
         for number in self._streams.values():
             self._spdy.send(number, b"", fin=True)
         self._spdy.go_away()

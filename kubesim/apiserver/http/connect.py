@@ -27,6 +27,9 @@ SPDY_COMMANDS: Final = ("v4.channel.k8s.io", "v3.channel.k8s.io", "v2.channel.k8
 SPDY_FORWARDING: Final = ("portforward.k8s.io",)
 _TOKEN: Final = "base64url.bearer.authorization.k8s.io."  # noqa: S105 - how browsers send theirs, among the protocols
 
+MAX_CONVERSATIONS: Final = 512
+"""At once: each command and each followed log has a thread."""
+
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -40,6 +43,12 @@ class Conversations:
     def close(self) -> None:
         for bridge in self._bridges:
             bridge.leave()
+
+    def check(self) -> None:
+        """Raises StatusError where there are too many already."""
+        if len(self._bridges) >= MAX_CONVERSATIONS:
+            text = "too many requests, please try again later"
+            raise status_error(429, "TooManyRequests", text, retry_after_seconds=1)
 
     async def upgrade(self, request: Request, response: Response, take_over: Callable[[], Upgraded]) -> None:
         """Lead a conversation over an upgraded connection. Raises StatusError as long as it has not been taken over."""
