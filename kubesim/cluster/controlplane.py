@@ -59,6 +59,7 @@ class ControlPlane:
             self._http.stop()
             self._http = None
         self._stop.set()
+        self.cluster.storage.wake()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
@@ -163,7 +164,8 @@ class ControlPlane:
             return
         revision = cluster.storage.revision()
         if cluster.is_settled():
-            cluster.storage.wait(revision, min(LONGEST_WAIT, cluster.time_to_next_timer()))
+            longest = min(LONGEST_WAIT, cluster.time_to_next_timer())
+            cluster.storage.wait(revision, longest, interrupted=self._stop.is_set)
             return
         self._give_way()
         self._settle()

@@ -23,6 +23,10 @@ _monotonic = (
 )  # how long a thread sleeps is real time, whatever the cluster's clock says
 
 
+def _never() -> bool:
+    return False
+
+
 class Commits:
     """`newest()` reads the newest revision; `shared` says whether other processes may write."""
 
@@ -59,7 +63,12 @@ class Commits:
             self._changed.notify_all()
         self._tell()
 
-    def wait(self, after: int, timeout: float) -> int:
+    def wake(self) -> None:
+        """Have everybody who waits look whether he is interrupted."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def wait(self, after: int, timeout: float, interrupted: Callable[[], bool] = _never) -> int:
         """Block until there is a revision above `after`, at most so long; the newest revision."""
         end = _monotonic() + timeout
         leads, look = False, True
@@ -68,7 +77,7 @@ class Commits:
                 with self._changed:
                     others = (look or self._stale) and self._look()
                     newest, left = self._newest, end - _monotonic()
-                    done = newest > after or left <= 0
+                    done = newest > after or left <= 0 or interrupted()
                     if not done and not others:
                         leads = look = leads or self._take_the_lead()
                         self._changed.wait(min(left, self._pause) if leads else left)

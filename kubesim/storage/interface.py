@@ -215,11 +215,16 @@ class Storage(Protocol):
         """Rows of the log with a revision above `after`, oldest first. Raises Compacted."""
         ...
 
-    def wait(self, after: int, timeout: float) -> int:
+    def wait(self, after: int, timeout: float, *, interrupted: Callable[[], bool] = lambda: False) -> int:
         """Block until a revision above `after` exists, at most `timeout` seconds; the newest revision.
 
-        Not inside a transaction. Raises StorageError when the store is closed meanwhile.
+        It also ends when `interrupted()`, which is asked first and at each `wake`; it must not block. Not
+        inside a transaction. Raises StorageError when the store is closed meanwhile.
         """
+        ...
+
+    def wake(self) -> None:
+        """Have everybody in `wait` ask whether he is interrupted."""
         ...
 
     def subscribe(self, callback: Callable[[], object]) -> Callable[[], None]:

@@ -207,10 +207,13 @@ class MemoryStorage:
             found = (v for v in islice(state.log, start, None) if v.key.startswith(prefix))
             return [_change(v) for v in (islice(found, limit) if limit else found)]
 
-    def wait(self, after: int, timeout: float) -> int:
+    def wait(self, after: int, timeout: float, *, interrupted: Callable[[], bool] = lambda: False) -> int:
         if self._lock.mine:
             raise StorageError("waiting inside a transaction keeps those out that are waited for")
-        return self._commits.wait(after, timeout)
+        return self._commits.wait(after, timeout, interrupted)
+
+    def wake(self) -> None:
+        self._commits.wake()
 
     def subscribe(self, callback: Callable[[], object]) -> Callable[[], None]:
         return self._commits.subscribe(callback)

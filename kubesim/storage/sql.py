@@ -152,10 +152,13 @@ class SQLStorage:
                 found = self._all(connection, self._sql.changes, (after, limit))
         return [_change(*f) for f in found]
 
-    def wait(self, after: int, timeout: float) -> int:
+    def wait(self, after: int, timeout: float, *, interrupted: Callable[[], bool] = lambda: False) -> int:
         if self._owner == get_ident():
             raise StorageError("waiting inside a transaction keeps those out that are waited for")
-        return self._commits.wait(after, timeout)
+        return self._commits.wait(after, timeout, interrupted)
+
+    def wake(self) -> None:
+        self._commits.wake()
 
     def subscribe(self, callback: Callable[[], object]) -> Callable[[], None]:
         return self._commits.subscribe(callback)

@@ -519,6 +519,21 @@ def test_subscribers_are_told_of_each_commit_after_it(storage):
     assert len(told) == 3
 
 
+def test_who_waits_can_be_interrupted(storage):
+    create(storage, "/a")
+    stop, found = threading.Event(), []
+    waiting = threading.Thread(target=lambda: found.append(storage.wait(1, 60, interrupted=stop.is_set)))
+    waiting.start()
+    storage.wake()
+    waiting.join(0.05)
+    assert waiting.is_alive()
+    stop.set()
+    storage.wake()
+    waiting.join(30)
+    assert found == [1]
+    assert storage.wait(1, 60, interrupted=stop.is_set) == 1
+
+
 def test_a_subscriber_may_read_and_write(storage):
     def once() -> None:
         end()
