@@ -20,8 +20,7 @@ class StorageState:
         return self._storage.get_note(PREFIX + name)
 
     def set(self, name: str, value: bytes | None) -> None:
-        with self._storage.transaction() as tx:
-            tx.set_note(PREFIX + name, value)
+        self._storage.set_note(PREFIX + name, value)
 
     def items(self, prefix: str) -> dict[str, bytes]:
         found = self._storage.notes(PREFIX + prefix)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from dataclasses import asdict, replace
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,13 +41,20 @@ def merged(base: dict[str, Any], ours: dict[str, Any], theirs: dict[str, Any]) -
 
 
 def dump_spec(spec: ContainerSpec) -> dict[str, Any]:
-    kept = asdict(replace(spec, env=dict(spec.env), mounts=()))
+    kept = _shallow(spec)
+    kept["env"] = dict(spec.env)
+    kept["ports"] = [_shallow(port) for port in spec.ports]
     kept["mounts"] = [
-        asdict(replace(m, files=None))
+        _shallow(m)
         | {"files": None if m.files is None else {k: b64encode(v).decode() for k, v in m.files.items()}}
         for m in spec.mounts
     ]
     return kept
+
+
+def _shallow(value: ContainerSpec | ContainerPort | Mount) -> dict[str, Any]:
+    """Field by field. (`dataclasses.asdict` copies all that is below, to no purpose: it is written at once.)"""
+    return {f.name: getattr(value, f.name) for f in fields(value)}
 
 
 def load_spec(kept: dict[str, Any]) -> ContainerSpec:

@@ -248,6 +248,12 @@ class Storage(Protocol):
         """A note as last committed."""
         ...
 
+    def set_note(self, name: str, value: bytes | None) -> None:
+        """Write a note, or remove it with None: in this thread's open transaction if there is one, else in one of
+        its own.
+        """
+        ...
+
     def notes(self, prefix: str) -> dict[str, bytes]:
         """Every note whose name begins so, as last committed."""
         ...

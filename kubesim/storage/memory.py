@@ -235,6 +235,15 @@ class MemoryStorage:
         with self._reading() as state:
             return state.notes.get(name)
 
+    def set_note(self, name: str, value: bytes | None) -> None:
+        if self._lock.mine and self._transaction is not None:
+            self._transaction.set_note(
+                name, value
+            )  # without a savepoint: it is done, or the store has failed
+        else:
+            with self.transaction() as tx:
+                tx.set_note(name, value)
+
     def notes(self, prefix: str) -> dict[str, bytes]:
         with self._reading() as state:
             return {n: v for n, v in sorted(state.notes.items()) if n.startswith(prefix)}

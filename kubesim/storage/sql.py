@@ -186,6 +186,15 @@ class SQLStorage:
             found = self._one(connection, self._sql.note, (name,))
         return found[0] if found else None
 
+    def set_note(self, name: str, value: bytes | None) -> None:
+        if self._owner == get_ident():
+            self._transaction.set_note(
+                name, value
+            )  # without a savepoint: it is done, or the store has failed
+        else:
+            with self.transaction() as tx:
+                tx.set_note(name, value)
+
     def notes(self, prefix: str) -> dict[str, bytes]:
         with self._any() as connection:
             return dict(self._all(connection, self._sql.notes, _range(prefix)))
@@ -485,9 +494,10 @@ class SQLTransaction:
         return found[0] if found else None
 
     def set_note(self, name: str, value: bytes | None) -> None:
-        self._run(self._sql.drop_note, (name,))
-        if value is not None:
-            self._run(self._sql.add_note, (name, value))
+        if value is None:
+            self._run(self._sql.drop_note, (name,))
+        else:
+            self._run(self._sql.put_note, (name, value))
 
     def _expect(self, key: str, expected: int) -> int:
         """The create revision of a key whose newest row is the expected one. Raises RevisionConflict."""

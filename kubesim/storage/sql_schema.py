@@ -311,11 +311,10 @@ class _Composer:
         found = select(NOTE.c.name, NOTE.c.value).where(_between(NOTE.c.name)).order_by(NOTE.c.name)
         return self._text(found, "low", "high")
 
-    def add_note(self) -> str:
+    def put_note(self) -> str:
         """(name, value)"""
-        return self._text(
-            insert(NOTE).values(name=bindparam("name"), value=bindparam("value")), "name", "value"
-        )
+        written = insert(NOTE).values(name=bindparam("name"), value=bindparam("value"))
+        return self._text(written.prefix_with("OR REPLACE", dialect="sqlite"), "name", "value")
 
     def drop_note(self) -> str:
         """(name)"""

@@ -106,7 +106,7 @@ STATEMENTS: Final = Statements(
     move_pool="UPDATE pool SET used=(pool.used + ?) WHERE pool.name = ?",
     note="SELECT note.value FROM note WHERE note.name = ?",
     notes="SELECT note.name, note.value FROM note WHERE note.name >= ? AND note.name < ? ORDER BY note.name",
-    add_note="INSERT INTO note (name, value) VALUES (?, ?)",
+    put_note="INSERT OR REPLACE INTO note (name, value) VALUES (?, ?)",
     drop_note="DELETE FROM note WHERE note.name = ?",
     compacted="SELECT compaction.revision FROM compaction",
     set_compacted="UPDATE compaction SET revision=?",

@@ -43,7 +43,7 @@ class Statements(NamedTuple):
     move_pool: str
     note: str
     notes: str
-    add_note: str
+    put_note: str
     drop_note: str
     compacted: str
     set_compacted: str

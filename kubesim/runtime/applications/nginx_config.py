@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from kubesim.runtime.filesystem import FileSystem
@@ -191,13 +192,13 @@ class _Reader:
             text = self.fs.read(path).decode("utf-8", "replace")
         except OSError as error:
             raise ConfigError(f'open() "{path}" failed ({error.errno}: {error.strerror}){origin}') from None
-        tokens = list(_tokens(text, path))
+        tokens = _tokenised(text, path)
         found, _ = self.block(tokens, 0, path, top=True)
         self.depth -= 1
         return found
 
     def block(
-        self, tokens: list[tuple[str, bool, int]], at: int, path: str, *, top: bool
+        self, tokens: Sequence[tuple[str, bool, int]], at: int, path: str, *, top: bool
     ) -> tuple[list[Directive], int]:
         found: list[Directive] = []
         words: list[str] = []
@@ -236,6 +237,12 @@ class _Reader:
         path = words[1] if words[1].startswith("/") else f"/etc/nginx/{words[1]}"
         names = glob(self.fs, "/", path) if MAGIC.search(path) else [path]
         return [directive for name in names for directive in self.file(name, f" in {where}")]
+
+
+@lru_cache(maxsize=64)
+def _tokenised(text: str, path: str) -> tuple[tuple[str, bool, int], ...]:
+    """The tokens of a file: an image's own files are the same in each of its containers."""
+    return tuple(_tokens(text, path))
 
 
 def _tokens(text: str, path: str) -> Iterator[tuple[str, bool, int]]:
