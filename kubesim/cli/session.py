@@ -30,6 +30,8 @@ from kubesim.cluster.home import DEFAULT_SIM, Home, HomeError, default_home
 from kubesim.util.clock import SystemClock
 
 if TYPE_CHECKING:
+    import socket
+
     from kubesim.apimachinery.gvk import GroupVersionKind
     from kubesim.apimachinery.schema import Node, Schema
     from kubesim.cluster.build import Cluster
@@ -129,8 +131,37 @@ class Session:
 
     @property
     def remote(self) -> bool:
-        """Whether the command line names an API server in place of the simulated cluster."""
+        """Whether another process has the cluster: an API server that the command line names, or the home's own."""
+        return self._names_server or self._dial is not None
+
+    @property
+    def _names_server(self) -> bool:
         return any(self.flags.text(name) for name in ("server", "kubeconfig", "context"))
+
+    @cached_property
+    def _dial(self) -> Callable[[], socket.socket] | None:
+        """Makes connections to the API server in the background process of the home; None where none runs."""
+        from kubesim.thin import DIRECTORY, SOCKET
+
+        if self._is_manual or self.streams.env.get("KUBESIM_DATABASE_URL") or "cluster" in self.__dict__:
+            return None
+        if not (self.home.path / DIRECTORY / SOCKET).exists():
+            return None
+        if self.sim != DEFAULT_SIM and not self.home.exists(self.sim):
+            return None
+        from kubesim.cli.warm.control import connect_api
+
+        first = [connect_api(self.home.path, self.sim)]
+        if first[0] is None:
+            return None
+
+        def dial() -> socket.socket:
+            found = first.pop() if first else connect_api(self.home.path, self.sim)
+            if found is None:
+                raise ConnectionRefusedError("the background process has gone")
+            return found
+
+        return dial
 
     @cached_property
     def cluster(self) -> Cluster:
@@ -185,10 +216,14 @@ class Session:
         )
 
     def _make_transport(self) -> Transport:
-        if self.remote:
+        if self._names_server:
             from kubesim.cli.remote import connect
 
             return connect(self)
+        if self._dial is not None:
+            from kubesim.client.http import Credentials, HTTPTransport
+
+            return HTTPTransport("http://localhost", Credentials(), refused=_gone, dial=self._dial)
         self._transport = SettlingTransport(
             self.cluster.transport, self.cluster, manual=self._is_manual, check=self.streams.check
         )
@@ -214,7 +249,11 @@ class Session:
         """The published types of the cluster's version of Kubernetes."""
         from kubesim.apimachinery.schema import DEFAULT_VERSION, load_schema
 
-        return load_schema(DEFAULT_VERSION, self.home.cache) if self.remote else self.cluster.schema
+        if self._names_server:
+            return load_schema(DEFAULT_VERSION, self.home.cache)
+        if self._dial is not None:
+            return load_schema(self.read_config(self.sim).kubernetes_version, self.home.cache)
+        return self.cluster.schema
 
     def node(self, gvk: GroupVersionKind) -> Node | None:
         """How a kind's fields are merged; None for a kind that is not built in."""
@@ -312,3 +351,7 @@ class Session:
         finally:
             if "cluster" in self.__dict__:
                 self._let_go()
+
+
+def _gone(error: Exception) -> Exception:
+    return CLIError(f"the background process of kubesim ended in the middle of this command: {error}")

@@ -1,4 +1,4 @@
-"""`HTTPTransport`: the API over HTTP, HTTPS or a Unix socket, with the standard library alone.
+"""`HTTPTransport`: the API over HTTP or HTTPS, with the standard library alone.
 
 One connection a thread, kept alive.
 """
@@ -52,9 +52,9 @@ class ConnectionRefused(ServerUnreachable):
 
 
 class HTTPTransport:
-    """Sends requests to a server: `https://HOST:PORT`, `http://HOST:PORT` or `unix:///PATH`.
+    """Sends requests to a server. What `refused` makes of a ServerUnreachable is raised.
 
-    What `refused` makes of a ServerUnreachable is raised.
+    `dial` makes each connection, where it is not made to the server's own address. It raises OSError.
     """
 
     def __init__(
@@ -64,14 +64,15 @@ class HTTPTransport:
         *,
         refused: Callable[[ServerUnreachable], Exception] = lambda error: error,
         timeout: float = 60,
+        dial: Callable[[], socket.socket] | None = None,
     ) -> None:
         parts = urlsplit(server)
         self._server = server.rstrip("/")
         self._https = parts.scheme == "https"
         self._host = parts.hostname or "localhost"
         self._port = parts.port or (443 if self._https else 80)
-        self._socket = parts.path if parts.scheme == "unix" else ""
-        self._prefix = "" if self._socket else parts.path.rstrip("/")
+        self._prefix = parts.path.rstrip("/")
+        self._dial = dial
         self._credentials = credentials
         self._refused = refused
         self._timeout = timeout
@@ -112,7 +113,7 @@ class HTTPTransport:
         try:
             return connect(
                 f"{scheme}://{self._host}:{self._port}{self._target(request)}",
-                sock=self._dial(),
+                sock=self._dialed(),
                 ssl=self._context() if self._https else None,
                 server_hostname=self._credentials.server_name or self._host if self._https else None,
                 subprotocols=[Subprotocol(p) for p in protocols],
@@ -129,10 +130,10 @@ class HTTPTransport:
         except (OSError, InvalidHandshake) as error:
             raise self._refused(self._unreachable(error)) from None
 
-    def _dial(self) -> socket.socket:
-        if not self._socket:
-            return socket.create_connection((self._host, self._port), timeout=self._timeout)
-        return _unix_socket(self._socket, self._timeout)
+    def _dialed(self) -> socket.socket:
+        if self._dial is not None:
+            return self._dial()
+        return socket.create_connection((self._host, self._port), timeout=self._timeout)
 
     def _identifying(self, request: Request) -> dict[str, str]:
         """The headers that say who asks, and on whose behalf."""
@@ -169,8 +170,8 @@ class HTTPTransport:
         return kept
 
     def _open(self) -> http.client.HTTPConnection:
-        if self._socket:
-            return _UnixConnection(self._socket, timeout=self._timeout)
+        if self._dial is not None:
+            return _DialedConnection(self._dial, timeout=self._timeout)
         if not self._https:
             return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
         return http.client.HTTPSConnection(
@@ -194,26 +195,16 @@ class HTTPTransport:
         return ServerUnreachable(self._server, host, str(error))
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a socket file."""
+class _DialedConnection(http.client.HTTPConnection):
+    """HTTP on a connection that somebody else makes."""
 
-    def __init__(self, path: str, *, timeout: float) -> None:
+    def __init__(self, dial: Callable[[], socket.socket], *, timeout: float) -> None:
         super().__init__("localhost", timeout=timeout)
-        self._path = path
+        self._dial = dial
 
     def connect(self) -> None:
-        self.sock = _unix_socket(self._path, self.timeout)
-
-
-def _unix_socket(path: str, timeout: float | None) -> socket.socket:
-    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        made.settimeout(timeout)
-        made.connect(path)
-    except OSError:
-        made.close()
-        raise
-    return made
+        self.sock = self._dial()
+        self.sock.settimeout(self.timeout)
 
 
 def _status(body: bytes, code: int) -> JSONObject:

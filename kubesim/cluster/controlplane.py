@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import ssl
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kubesim.util.clock import SystemClock
 
 if TYPE_CHECKING:
+    import socket
+
     from kubesim.apiserver.http.app import Authenticator
     from kubesim.apiserver.http.serving import HTTPServer
     from kubesim.cluster.build import Cluster
@@ -46,6 +47,7 @@ class ControlPlane:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._http: HTTPServer | None = None
+        self._starting = threading.Lock()
         self.urls: list[str] = []
 
     def start(self) -> None:
@@ -87,9 +89,9 @@ class ControlPlane:
         self.urls.append(url)
         return url
 
-    def serve_unix(self, path: Path) -> None:
-        """Answer the owner's requests on a socket file. Raises OSError."""
-        self._server(None).listen_unix(path)
+    def adopt(self, connection: socket.socket) -> None:
+        """Answer requests on a connection that is there already; over a Unix socket its other side is the owner."""
+        self._server(None).adopt(connection)
 
     @property
     def connections(self) -> int:
@@ -97,25 +99,28 @@ class ControlPlane:
         return self._http.connections if self._http is not None else 0
 
     def _server(self, authenticator: Authenticator | None) -> HTTPServer:
-        if self._http is None:
-            from kubesim.apiserver.http.app import Application
-            from kubesim.apiserver.http.serving import HTTPServer
+        with self._starting:
+            return self._http or self._start_server(authenticator)
 
-            cluster = self.cluster
-            app = Application(
-                cluster.server,
-                cluster.storage,
-                authenticator=authenticator or cluster.server.authenticator,
-                control=self,
-                clock=self._time,
-            )
-            options = {} if self._patience is None else {"patience": self._patience}
-            server = HTTPServer(app, **options)
-            server.on_stop.append(app.close)
-            server.start()
-            server.call(app.hub.start())
-            self._http = server
-        return self._http
+    def _start_server(self, authenticator: Authenticator | None) -> HTTPServer:
+        from kubesim.apiserver.http.app import Application
+        from kubesim.apiserver.http.serving import HTTPServer
+
+        cluster = self.cluster
+        app = Application(
+            cluster.server,
+            cluster.storage,
+            authenticator=authenticator or cluster.server.authenticator,
+            control=self,
+            clock=self._time,
+        )
+        options = {} if self._patience is None else {"patience": self._patience}
+        server = HTTPServer(app, **options)
+        server.on_stop.append(app.close)
+        server.start()
+        server.call(app.hub.start())
+        self._http = server
+        return server
 
     # What the application asks.
 

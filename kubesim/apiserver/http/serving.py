@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import socket
 import ssl
 import threading
 from asyncio import sslproto
 from collections.abc import Callable, Coroutine
 from email.utils import formatdate
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import uvicorn
@@ -90,21 +88,10 @@ class HTTPServer:
         self.call(self._serve(listener, context))
         return int(listener.getsockname()[1])
 
-    def listen_unix(self, path: Path) -> None:
-        """Accept connections of this computer's owner on a socket file, which is made anew. Raises OSError."""
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        before = os.umask(0o177)
-        try:
-            listener.bind(str(path))
-            listener.settimeout(0)
-        except OSError:
-            listener.close()
-            raise
-        finally:
-            os.umask(before)
-        self.call(self._serve(listener, None))
+    def adopt(self, connection: socket.socket) -> None:
+        """Answer on a connection that somebody else has accepted; it is this server's from now on."""
+        connection.settimeout(0)
+        self.call(self.loop.connect_accepted_socket(self._protocol, connection))
 
     @property
     def connections(self) -> int:

@@ -24,8 +24,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kubesim import thin
 from kubesim.cli.interruption import Interruption
-from kubesim.cli.warm.request import RUN, STATUS, STOP, BadRequest, Request, receive
+from kubesim.cli.warm.request import API, RUN, STATUS, STOP, BadRequest, Request, receive
+from kubesim.cluster.config import ConfigError
 from kubesim.cluster.home import Home, HomeError
+from kubesim.storage.interface import StorageError
 from kubesim.util.clock import SystemClock, format_time
 from kubesim.util.imports import one_at_a_time
 from kubesim.version import VERSION
@@ -307,14 +309,30 @@ class Background:
             self.leave(at_once=True)
         elif request.what == STATUS:
             connection.sendall(json.dumps(self.state()).encode())
-        elif request.what != RUN:
+        elif request.what not in (RUN, API):
             connection.sendall(b"R")
         elif request.identity != self._identity or self._code.has_changed():
             logger.info("replaced by %s", request.identity)
             self.leave()
             connection.sendall(b"R")
+        elif request.what == API:
+            self._connect(connection, request.words[0])
         else:
             self._run(connection, request)
+
+    def _connect(self, connection: socket.socket, sim: str) -> None:
+        """Let a caller speak HTTP with the API server of a cluster."""
+        try:
+            lent = self.clusters.lend(sim)
+        except (HomeError, ConfigError, StorageError) as error:
+            logger.info("no API for a caller: %s", error)
+            connection.sendall(b"R")
+            return
+        try:
+            connection.sendall(b"S")
+            lent.plane.adopt(socket.socket(fileno=connection.detach()))
+        finally:
+            self.clusters.give_back(lent)
 
     def _run(self, connection: socket.socket, request: Request) -> None:
         interruption = Interruption()

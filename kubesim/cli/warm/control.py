@@ -1,15 +1,16 @@
-"""Asking the background process of a home about itself, from another process."""
+"""Speaking with the background process of a home from another process: about itself, or with its API servers."""
 
 from __future__ import annotations
 
 import json
+import os
 import socket
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from kubesim import thin
-from kubesim.cli.warm.request import STATUS, STOP
+from kubesim.cli.warm.request import API, STATUS, STOP
 from kubesim.cluster.rundirectory import RunDirectory
 
 ANSWER_SECONDS = 10.0
@@ -35,6 +36,24 @@ def stop(home: Path) -> bool:
     _ask(home, STOP)
     directory.wait_until_free()
     return True
+
+
+def connect_api(home: Path, sim: str) -> socket.socket | None:
+    """A connection on which the API server of a cluster answers HTTP; None where no process of this kubesim runs."""
+    found = thin.connect(str(home.absolute()))
+    if found is None:
+        return None
+    connection = socket.socket(fileno=found.detach())
+    try:
+        connection.settimeout(ANSWER_SECONDS)
+        fields = (API, thin.identity(), sim)
+        connection.sendall(thin.frame([os.fsencode(field) for field in fields]))
+        if connection.recv(1) == b"S":
+            return connection
+    except OSError:
+        pass
+    connection.close()
+    return None
 
 
 def _ask(home: Path, what: str) -> bytes:

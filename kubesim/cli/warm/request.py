@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
     from kubesim.cli.interruption import Interruption
 
-RUN, STOP, STATUS = "run", "stop", "status"
-"""What can be asked for. The last two are the same in every version, so that any kubesim can end any other."""
+RUN, API, STOP, STATUS = "run", "api", "stop", "status"
+"""What can be asked for: run a command, speak HTTP with the API server of a cluster, and two things that are the same in
+every version, so that any kubesim can end any other.
+"""
 
 _HEAD = len(MAGIC) + 4
 _LARGEST = 64 << 20  # the system's limit for words and environment is some megabytes
@@ -153,9 +155,11 @@ def decode(fields: list[bytes]) -> Request:
     """A request from its fields. Raises BadRequest."""
     try:
         what = fields[0].decode()
+        texts = [os.fsdecode(f) for f in fields]
+        if what == API:
+            return Request(what, texts[1], words=texts[2:3])
         if what != RUN:
             return Request(what)
-        texts = [os.fsdecode(f) for f in fields]
         _, identity, program, cwd, umask, pid, columns, states, count = texts[:_FIXED]
         words = texts[_FIXED : _FIXED + int(count)]
         pairs = (t.partition("=") for t in texts[_FIXED + int(count) :])

@@ -30,6 +30,8 @@ class WarmSession(Session):
         self.background = background
         self._lent: OpenCluster | None = None
 
+    _dial = None  # the cluster is here
+
     @cached_property
     def home(self) -> Home:
         return self.background.home
