@@ -30,10 +30,9 @@ from kubesim.cluster.home import DEFAULT_SIM, Home, HomeError, default_home
 from kubesim.util.clock import SystemClock
 
 if TYPE_CHECKING:
-    import socket
-
     from kubesim.apimachinery.gvk import GroupVersionKind
     from kubesim.apimachinery.schema import Node, Schema
+    from kubesim.cli.warm.control import Dialer
     from kubesim.cluster.build import Cluster
     from kubesim.cluster.config import ClusterConfig
 
@@ -139,7 +138,7 @@ class Session:
         return any(self.flags.text(name) for name in ("server", "kubeconfig", "context"))
 
     @cached_property
-    def _dial(self) -> Callable[[], socket.socket] | None:
+    def _dial(self) -> Dialer | None:
         """Makes connections to the API server in the background process of the home; None where none runs."""
         from kubesim.thin import DIRECTORY, SOCKET
 
@@ -149,19 +148,10 @@ class Session:
             return None
         if self.sim != DEFAULT_SIM and not self.home.exists(self.sim):
             return None
-        from kubesim.cli.warm.control import connect_api
+        from kubesim.cli.warm.control import Dialer, connect_api
 
-        first = [connect_api(self.home.path, self.sim)]
-        if first[0] is None:
-            return None
-
-        def dial() -> socket.socket:
-            found = first.pop() if first else connect_api(self.home.path, self.sim)
-            if found is None:
-                raise ConnectionRefusedError("the background process has gone")
-            return found
-
-        return dial
+        first = connect_api(self.home.path, self.sim)
+        return Dialer(self.home.path, self.sim, first) if first is not None else None
 
     @cached_property
     def cluster(self) -> Cluster:
@@ -349,8 +339,17 @@ class Session:
             if self._transport is not None:
                 self._transport.finish()
         finally:
+            self._hang_up()
             if "cluster" in self.__dict__:
                 self._let_go()
+
+    def _hang_up(self) -> None:
+        """Let go of a server elsewhere."""
+        client, dial = self.__dict__.get("client"), self.__dict__.get("_dial")
+        if client is not None and self._transport is None:
+            client.transport.close()
+        if dial is not None:
+            dial.close()
 
 
 def _gone(error: Exception) -> Exception:

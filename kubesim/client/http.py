@@ -146,6 +146,13 @@ class HTTPTransport:
         query = urlencode([(k, v) for k, values in request.query.items() for v in values])
         return f"{self._prefix}{request.path}" + (f"?{query}" if query else "")
 
+    def close(self) -> None:
+        """Let go of this thread's connection."""
+        kept = getattr(self._local, "connection", None)
+        if kept is not None:
+            kept.close()
+            self._local.connection = None
+
     def _exchange(
         self,
         connection: http.client.HTTPConnection,

@@ -29,6 +29,7 @@ def test_they_speak_to_the_process_that_has_the_cluster(warm: Background, tmp_pa
     assert through.remote
     assert isinstance(through.client.transport, HTTPTransport)
     assert through.client.request("GET", "/version").status == 200
+    through.close()
     warm.run("down").check()
     assert not session().remote
 

@@ -56,6 +56,27 @@ def connect_api(home: Path, sim: str) -> socket.socket | None:
     return None
 
 
+class Dialer:
+    """Makes connections to the API server of a cluster in the background process; the first is there already."""
+
+    def __init__(self, home: Path, sim: str, first: socket.socket) -> None:
+        self._home, self._sim = home, sim
+        self._first: socket.socket | None = first
+
+    def __call__(self) -> socket.socket:
+        """Raises OSError where the process is no more."""
+        found, self._first = self._first or connect_api(self._home, self._sim), None
+        if found is None:
+            raise ConnectionRefusedError("it does not listen")
+        return found
+
+    def close(self) -> None:
+        """Let go of a connection that nobody has used."""
+        if self._first is not None:
+            self._first.close()
+            self._first = None
+
+
 def _ask(home: Path, what: str) -> bytes:
     found = thin.connect(str(home))
     if found is None:
