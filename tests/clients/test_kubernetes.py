@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import inspect
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
+import pydantic
 import pytest
 import yaml
 from kubernetes import client, config, dynamic, utils, watch
@@ -255,6 +258,57 @@ def test_nobody_in_particular_is_refused(place):
     with client.ApiClient(settings) as other, pytest.raises(ApiException) as caught:
         client.CoreV1Api(other).list_namespace()
     assert caught.value.status in (401, 403)
+
+
+def _lists(api):
+    """Every method of the client that lists a kind, in all namespaces."""
+    for name, group in inspect.getmembers(client, inspect.isclass):
+        if not name.endswith("Api"):
+            continue
+        for method, call in inspect.getmembers(group(api), inspect.ismethod):
+            if method.startswith("list_") and not method.endswith(("_with_http_info", "_preload_content")):
+                parameters = inspect.signature(call).parameters.values()
+                if not any(p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters):
+                    yield f"{name}.{method}", call
+
+
+def test_what_every_kind_is_listed_as_is_understood(api, place):
+    utils.create_from_directory(api, MANIFESTS, namespace=place.namespace)
+    place.cluster.settle()
+    understood, unknown = [], []
+    for name, call in _lists(api):
+        try:
+            call()
+        except client.exceptions.NotFoundException:
+            unknown.append(name)  # of another version of Kubernetes than the cluster's
+        except pydantic.ValidationError:
+            # A core Event has no eventTime, and Kubernetes writes null where the client wants a time.
+            assert name == "EventsV1Api.list_event_for_all_namespaces"
+        else:
+            understood.append(name)
+    assert {"CoreV1Api.list_pod_for_all_namespaces", "AppsV1Api.list_deployment_for_all_namespaces"} <= {
+        *understood
+    }
+    assert len(understood) >= 50
+    assert not [
+        name for name in unknown if name.startswith(("CoreV1", "AppsV1", "BatchV1", "RbacAuthorizationV1"))
+    ]
+
+
+def test_many_clients_at_once(place):
+    def work(number):
+        with config.new_client_from_config(place.kubeconfig) as api:
+            core = client.CoreV1Api(api)
+            for pod in range(6):
+                core.create_namespaced_pod(place.namespace, a_pod(f"web-{number}-{pod}", app=f"web-{number}"))
+                core.list_namespaced_pod(place.namespace, label_selector=f"app=web-{number}")
+            core.delete_namespaced_pod(f"web-{number}-0", place.namespace, grace_period_seconds=0)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(work, range(6)))
+    place.cluster.settle()
+    phases = [p["status"]["phase"] for p in place.cluster.list("pods", place.namespace)]
+    assert phases == ["Running"] * 30
 
 
 # The dynamic client, and manifests.
