@@ -145,8 +145,8 @@ class Settle:
         self.stopped, self._stop_after_action, self._is_late = False, step, is_late
         self._actions = []
         goes_on = self._later is not None
-        later = self._later if self._later is not None else self._read_log()
-        self._later = later
+        if self._later is None:
+            self._later = self._read_log()
         present = self._clock.present()
         # Timers first, each at its time; what they bring about is worked off there and then. What others
         # have written since the last settle happened later than that, and is taken up at the present.
@@ -155,11 +155,15 @@ class Settle:
         while not self.stopped and (due := self._earliest_due(present)) is not None:
             self._fire(due)
             self._work_at(due)
-        if not self.stopped and (later or goes_on):
-            self._later = []
+        if not self.stopped and (self._later or goes_on):
             self._worked.clear()
-            self._deliver(later)
+            self._deliver_later()
             self._work_off()
+
+    def _deliver_later(self) -> None:
+        """What many Pods were when the settle began is not kept in memory until the last of them runs."""
+        later, self._later = self._later or [], []
+        self._deliver(later)
 
     def save(self) -> None:
         """Keep what has come of it, in the transaction of the caller."""
