@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import inspect
@@ -12,8 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pydantic
 import pytest
 import yaml
-from kubernetes import client, config, dynamic, utils, watch
+from kubernetes import aio, client, config, dynamic, utils, watch
 from kubernetes.client import ApiException
+from kubernetes.informer import SharedInformer
+from kubernetes.leaderelection import electionconfig, leaderelection
+from kubernetes.leaderelection.resourcelock.configmaplock import ConfigMapLock
+from kubernetes.leaderelection.resourcelock.leaselock import LeaseLock
 from kubernetes.stream import portforward, stream
 from kubernetes.stream.ws_client import ERROR_CHANNEL
 
@@ -533,3 +538,69 @@ def test_a_service_is_reached_through_the_server(core, place, running):
     place.cluster.settle()
     assert "Welcome to nginx!" in core.connect_get_namespaced_service_proxy("shop", place.namespace)
     assert "Welcome to nginx!" in core.connect_get_namespaced_pod_proxy("web", place.namespace)
+
+
+# What stands on the client: its informer, its leader election, its asynchronous side.
+
+
+def test_an_informer_keeps_up(core, place):
+    seen = []
+    informer = SharedInformer(core.list_namespaced_pod, namespace=place.namespace)
+    for kind in ("ADDED", "MODIFIED", "DELETED"):
+        informer.add_event_handler(kind, lambda pod, kind=kind: seen.append((kind, pod.metadata.name)))
+    core.create_namespaced_pod(place.namespace, a_pod("before"))
+    informer.start()
+    until(lambda: ("ADDED", "before") in seen)
+    core.create_namespaced_pod(place.namespace, a_pod("after"))
+    until(lambda: ("MODIFIED", "after") in seen)
+    core.delete_namespaced_pod("before", place.namespace, grace_period_seconds=0)
+    until(lambda: ("DELETED", "before") in seen)
+    assert [p.metadata.name for p in informer.cache.list()] == ["after"]
+    informer.stop()
+
+
+@pytest.mark.parametrize("lock", [LeaseLock, ConfigMapLock])
+def test_one_candidate_leads(place, lock):
+    config.load_kube_config(place.kubeconfig)
+
+    def candidate(name):
+        return leaderelection.LeaderElection(
+            electionconfig.Config(
+                lock("leader", place.namespace, name),
+                lease_duration=17,
+                renew_deadline=15,
+                retry_period=5,
+                onstarted_leading=lambda: None,
+                onstopped_leading=lambda: None,
+            )
+        )
+
+    first, second = candidate("first"), candidate("second")
+    assert first.try_acquire_or_renew()
+    assert not second.try_acquire_or_renew()
+    assert first.try_acquire_or_renew()
+
+
+def test_the_asynchronous_client(place):
+    async def work():
+        async with await aio.config.new_client_from_config(place.kubeconfig) as api:
+            core = aio.client.CoreV1Api(api)
+            await core.create_namespaced_pod(
+                place.namespace,
+                {"metadata": {"name": "web"}, "spec": {"containers": [{"name": "web", "image": "nginx"}]}},
+            )
+            async with aio.watch.Watch() as watching:
+                async for event in watching.stream(
+                    core.list_namespaced_pod, place.namespace, timeout_seconds=20
+                ):
+                    if event["object"].status.phase == "Running":
+                        break
+        settings = type.__call__(aio.client.Configuration)
+        await aio.config.load_kube_config(place.kubeconfig, client_configuration=settings)
+        async with aio.stream.WsApiClient(settings) as api:
+            core = aio.client.CoreV1Api(api)
+            return await core.connect_get_namespaced_pod_exec(
+                "web", place.namespace, command=["hostname"], stdout=True, stderr=True
+            )
+
+    assert asyncio.run(work()) == "web\n"
