@@ -175,7 +175,8 @@ class ControlPlane:
         self._compact()
         revision = cluster.storage.revision()
         if cluster.is_settled():
-            cluster.storage.wait(revision, min(LONGEST_WAIT, cluster.time_to_next_timer()))
+            longest = min(LONGEST_WAIT, cluster.time_to_next_timer())
+            cluster.storage.wait(revision, longest, interrupted=self._stop.is_set)
             return
         self._give_way()
         while not self._stop.is_set() and not self._paused and not self._settle(SLICE_SECONDS):
