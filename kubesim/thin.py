@@ -35,6 +35,7 @@ _TRIES = 30
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.25  # between two tries: 6 seconds in all
 _PATIENCE = 20.0
 """So many seconds may pass before a server takes up a command; then the caller runs it itself."""
+_FAREWELL = 2  # seconds for a command to end after Ctrl-C
 _LONGEST_PATH = 100  # of a socket: 108 bytes on Linux, 104 elsewhere, the last one NUL
 _SO_PEERCRED, _PEERCRED_SIZE = 17, 12  # Linux: pid, uid, gid
 
@@ -255,7 +256,10 @@ def _await_end(connection: _socket.socket) -> int:
 
     def interrupt(number: int, frame: object) -> None:
         del frame
-        _signal.signal(number, _signal.SIG_DFL)  # whoever presses Ctrl-C twice does not wait
+        # Whoever presses Ctrl-C twice does not wait; who does so once, not long: a change may have to be finished.
+        _signal.signal(number, _signal.SIG_DFL)
+        _signal.signal(_signal.SIGALRM, lambda *_: os._exit(INTERRUPTED))
+        _signal.alarm(_FAREWELL)
         connection.sendall(b"I")
 
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:

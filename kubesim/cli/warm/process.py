@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from kubesim.cluster.served import Address
 
 INTERRUPTED = 130
+COLLECTIONS = 50_000, 20, 100
+"""How seldom Python looks for garbage that refers to itself: commands make many objects and hardly any such; a large
+one takes a tenth less.
+"""
 STACK_BYTES = 16 << 20
 """What a command may use of the stack, as if it had the process for itself."""
 
@@ -139,3 +143,4 @@ def _get_warm() -> None:
         load(word)
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*COLLECTIONS)
