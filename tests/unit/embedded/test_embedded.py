@@ -576,6 +576,17 @@ def test_a_served_cluster_goes_on_for_the_program(cluster):
     assert cluster.list("pods") == []
 
 
+def test_time_is_moved_on_while_a_cluster_is_served(cluster):
+    container = {"name": "job", "image": "busybox", "command": ["sleep", "25"]}
+    with cluster.serve() as server:
+        cluster.create(pod("job", containers=[container], restartPolicy="Never"))
+        cluster.advance(30)
+        status = _ask(server, "/api/v1/namespaces/default/pods/job")["status"]
+    assert status["phase"] == "Succeeded"
+    ended = status["containerStatuses"][0]["state"]["terminated"]
+    assert ended["finishedAt"] == "2026-01-01T09:00:25Z"
+
+
 def test_serving_ends_with_its_block(cluster):
     with cluster.serve() as server:
         _ask(server, "/version")
