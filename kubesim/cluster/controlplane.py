@@ -120,6 +120,7 @@ class ControlPlane:
         )
         options = {} if self._patience is None else {"patience": self._patience}
         server = HTTPServer(app, **options)
+        app.metrics.watch_queues(lambda: cluster.manager.depths())  # noqa: PLW0108  the manager is made late
         server.on_stop.append(app.close)
         server.start()
         server.call(app.hub.start())

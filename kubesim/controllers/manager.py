@@ -72,6 +72,7 @@ class Manager:
         self._guard = guard
         self._turn = FairLock()
         self._kept: tuple[frozenset[str], Settle] | None = None
+        self._working: Settle | None = None
         self.on_error = on_error
         """Is told what a reconciler raises besides StatusError; the key is then tried again later, as after a
         StatusError. Without it, settling raises the same.
@@ -87,6 +88,11 @@ class Manager:
         controller.
         """
         return next((n for n in (word, f"{word}-controller") if n in self._reconcilers), None)
+
+    def depths(self) -> dict[str, int]:
+        """How many keys wait for each controller: those of a settle that was stopped, or that runs."""
+        work = self._working
+        return dict.fromkeys(self._reconcilers, 0) | (work.depths() if work is not None else {})
 
     def next_due(self) -> datetime | None:
         """When the first timer is due."""
@@ -112,16 +118,17 @@ class Manager:
             end = _monotonic() + budget if budget is not None else None
             selection = frozenset(n for n in self._reconcilers if only is None or n in only)
             try:
-                work = self._take_up(selection, step=step)
+                self._working = work = self._take_up(selection, step=step)
                 work.run(step=step, is_late=lambda: end is not None and _monotonic() > end)
                 if work.changed:
                     with self._client.batch():
                         work.save()
             except BaseException:
-                self._kept = None
+                self._kept = self._working = None
                 self._state.forget()
                 raise
             self._kept = (selection, work) if work.stopped and not step else None
+            self._working = work if work.stopped else None
             return work.report()
 
     def _take_up(self, selection: frozenset[str], *, step: bool) -> Settle:

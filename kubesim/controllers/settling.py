@@ -165,6 +165,13 @@ class Settle:
         later, self._later = self._later or [], []
         self._deliver(later)
 
+    def depths(self) -> dict[str, int]:
+        """How many keys wait for each controller."""
+        depths = {name: len(queue) for name, queue in self._queues.items()}
+        if self._round is not None:
+            depths[self._round[0].name] += len(self._round[1])
+        return depths
+
     def save(self) -> None:
         """Keep what has come of it, in the transaction of the caller."""
         if self.stopped:  # whoever goes on from what is stored sees the same events again

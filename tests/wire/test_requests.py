@@ -228,6 +228,7 @@ def test_metrics_count_requests_and_objects(api: Served) -> None:
     ]
     assert any('verb="GET"' in name and 'code="200"' in name for name in counted)
     assert lines['apiserver_storage_objects{resource="namespaces"}'] == 4
+    assert lines['workqueue_depth{name="endpoints-controller"}'] == 0
     assert "/made" not in text
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -78,13 +78,26 @@ class Metrics:
     def end_long(self) -> None:
         self._long.dec()
 
-    def register(self, collector: Collector) -> None:
-        """Have another part of the cluster asked whenever the metrics are."""
-        self._registry.register(collector)
+    def watch_queues(self, depths: Callable[[], Mapping[str, int]]) -> None:
+        """Show how many keys wait for each controller."""
+        self._registry.register(_Queues(depths))
 
     def render(self) -> tuple[bytes, str]:
         """The text, and its content type."""
         return generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4
+
+
+class _Queues(Collector):
+    """How much the controllers have to do."""
+
+    def __init__(self, depths: Callable[[], Mapping[str, int]]) -> None:
+        self._depths = depths
+
+    def collect(self) -> Iterable[Metric]:
+        family = GaugeMetricFamily("workqueue_depth", "Current depth of workqueue.", labels=("name",))
+        for name, depth in self._depths().items():
+            family.add_metric((name,), depth)
+        yield family
 
 
 class _Objects(Collector):
