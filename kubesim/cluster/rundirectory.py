@@ -90,24 +90,17 @@ class RunDirectory:
 
     def is_held(self) -> bool:
         """Whether some process is the one of the home."""
-        return self._try(fcntl.LOCK_NB) is False
-
-    def wait_until_free(self) -> None:
-        """Wait until there is none."""
-        self._try(0)
-
-    def _try(self, flags: int) -> bool | None:
         try:
             handle = os.open(self.path / LOCK, os.O_RDWR | os.O_CLOEXEC)
         except OSError:
-            return None
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | flags)
-        except BlockingIOError:
             return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
         finally:
             os.close(handle)
-        return True
+        return False
 
     def write_state(self, state: dict[str, Any]) -> None:
         """Say who this process is. Raises HomeError."""

@@ -41,6 +41,8 @@ IDLE_SECONDS: Final = 600.0
 """A server that nobody started by name leaves after so long without a command."""
 REQUEST_SECONDS: Final = 10.0
 SPARE_WORKERS: Final = 4
+FAREWELL_SECONDS: Final = 10.0
+"""So long a command may take to end when the server is told to; then it ends with it: what is not committed is undone."""
 LOOK_SECONDS: Final = 5.0
 """How often an idle server looks whether its home is still there."""
 CODE_SECONDS: Final = 1.0
@@ -56,6 +58,7 @@ class Background:
         self,
         home: Home,
         directory: RunDirectory,
+        listener: socket.socket,
         *,
         idle_seconds: float | None = IDLE_SECONDS,
         is_foreground: bool = False,
@@ -74,6 +77,8 @@ class Background:
         self._running: dict[socket.socket, Interruption] = {}
         self._spare = 0
         self._leaving = False
+        self._deadline = float("inf")
+        self._farewells: list[socket.socket] = []
         self._last = self._clock.monotonic()
         self._selector = selectors.DefaultSelector()
         self._wake_reader, self._wake_writer = socket.socketpair()
@@ -82,7 +87,7 @@ class Background:
         self._code = _Code()
         self._serving = threading.Lock()
         self._served: dict[str, Address] = {}
-        self._listener = directory.listen()
+        self._listener = listener
 
     def run(self, first: socket.socket | None = None) -> None:
         """Serve until there is a reason to leave; `first` is a caller who is connected already."""
@@ -115,6 +120,7 @@ class Background:
         if at_once:
             with self._lock:
                 running = list(self._running.values())
+                self._deadline = min(self._deadline, self._clock.monotonic() + FAREWELL_SECONDS)
             for interruption in running:
                 interruption.hang_up()
         elif first:
@@ -234,6 +240,8 @@ class Background:
             self._selector.unregister(connection)
 
     def _patience(self) -> float:
+        if self._leaving:
+            return max(0.0, min(LOOK_SECONDS, self._deadline - self._clock.monotonic()))
         if self.idle_seconds is None:
             return LOOK_SECONDS
         return max(0.0, min(LOOK_SECONDS, self._last + self.idle_seconds - self._clock.monotonic()))
@@ -243,7 +251,7 @@ class Background:
             is_busy = bool(self._running)
             idle = self._clock.monotonic() - self._last
         if self._leaving:
-            return not is_busy
+            return not is_busy or self._clock.monotonic() >= self._deadline
         if not self.directory.is_mine:
             logger.info("the home is gone")
             self.leave(at_once=True)
@@ -265,7 +273,12 @@ class Background:
     # Workers.
 
     def _start(self, what: Any, *arguments: Any) -> None:
-        threading.Thread(target=what, args=arguments, daemon=True).start()
+        try:
+            threading.Thread(target=what, args=arguments, daemon=True).start()
+        except (
+            RuntimeError
+        ) as error:  # the system has none left: whoever waits is served by the next that is free
+            logger.warning("%s", error)
 
     def _take_all(self) -> None:
         with self._lock:
@@ -305,6 +318,9 @@ class Background:
 
     def _answer(self, connection: socket.socket, request: Request) -> None:
         if request.what == STOP:
+            self._farewells.append(
+                connection.dup()
+            )  # whoever said so waits for its end: that of this process
             self.forget_served()
             self.leave(at_once=True)
         elif request.what == STATUS:

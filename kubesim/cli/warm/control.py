@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,8 @@ from kubesim.cli.warm.request import API, STATUS, STOP
 from kubesim.cluster.rundirectory import RunDirectory
 
 ANSWER_SECONDS = 10.0
+STOP_SECONDS = 20.0
+"""A process that has not ended by then is killed: the store bears that."""
 
 
 def status(home: Path) -> dict[str, Any] | None:
@@ -30,11 +33,15 @@ def status(home: Path) -> dict[str, Any] | None:
 
 def stop(home: Path) -> bool:
     """End the process, and wait until it is gone; False if there was none. Raises OSError where it cannot be reached."""
-    directory = RunDirectory(home)
-    if not directory.is_held():
+    if not RunDirectory(home).is_held():
         return False
-    _ask(home, STOP)
-    directory.wait_until_free()
+    pid = (status(home) or {}).get("pid")
+    try:
+        _ask(home, STOP, STOP_SECONDS)  # the end of the answer is that of the process
+    except TimeoutError:
+        if not isinstance(pid, int):
+            raise
+        os.kill(pid, signal.SIGKILL)
     return True
 
 
@@ -77,12 +84,12 @@ class Dialer:
             self._first = None
 
 
-def _ask(home: Path, what: str) -> bytes:
+def _ask(home: Path, what: str, seconds: float = ANSWER_SECONDS) -> bytes:
     found = thin.connect(str(home))
     if found is None:
         raise OSError("it does not listen")
     with socket.socket(fileno=found.detach()) as connection:
-        connection.settimeout(ANSWER_SECONDS)
+        connection.settimeout(seconds)
         connection.sendall(thin.frame([what.encode()]))
         pieces = []
         while data := connection.recv(65536):

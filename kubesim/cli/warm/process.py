@@ -50,17 +50,19 @@ def main() -> None:
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1)  # what every thread does, into the log
     configure_log()
-    serve(Home(home), directory, first)
+    serve(Home(home), directory, directory.listen(), first)
     logging.shutdown()
     os._exit(0)  # workers may still wait for callers
 
 
-def serve(home: Home, directory: RunDirectory, first: socket.socket | None = None) -> None:
+def serve(
+    home: Home, directory: RunDirectory, listener: socket.socket, first: socket.socket | None = None
+) -> None:
     """Be the server of a home whose lock this process holds, until it leaves."""
     from kubesim.cli.warm.background import Background
 
     threading.stack_size(STACK_BYTES)
-    background = Background(home, directory, idle_seconds=idle_seconds(os.environ))
+    background = Background(home, directory, listener, idle_seconds=idle_seconds(os.environ))
     stop_on(background, signal.SIGTERM, signal.SIGHUP)
     threading.Thread(target=_get_warm, daemon=True).start()
     background.run(first)
@@ -97,7 +99,7 @@ def serve_in_foreground(home: Home, sim: str, address: Address, ready: Callable[
             raise HomeError(f"another `kubesim serve` serves this home already: process {other.get('pid')}")
         stop(home.path)
     configure_log()
-    background = Background(home, directory, idle_seconds=None, is_foreground=True)
+    background = Background(home, directory, directory.listen(), idle_seconds=None, is_foreground=True)
     interrupted = threading.Event()
 
     def interrupt(number: int, frame: FrameType | None) -> None:
