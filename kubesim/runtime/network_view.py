@@ -12,6 +12,7 @@ from typing import Protocol
 
 from kubesim.runtime.application import Application, HTTPApplication, Listener, Peer, TransportProtocol
 from kubesim.runtime.http1 import BadMessage, HTTPRequest, HTTPResponse, split_response
+from kubesim.util.dnsmessage import DNSMessage
 
 
 class NetworkError(Exception):
@@ -56,30 +57,6 @@ class Route:
     source: str = ""
     scope: str = ""
     protocol: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One resource record; names are fully qualified with the dot at the end, `data` is in zone file form."""
-
-    name: str
-    type: str
-    data: str
-    ttl: int = 30
-
-
-@dataclass(frozen=True, slots=True)
-class DNSMessage:
-    """A DNS server's answer to one question."""
-
-    rcode: str = "NOERROR"
-    answers: tuple[Record, ...] = ()
-    authority: tuple[Record, ...] = ()
-    additional: tuple[Record, ...] = ()
-    server: str = ""
-    """Who answered, as `10.96.0.10`."""
-    authoritative: bool = True
-    recursion_available: bool = False
 
 
 @dataclass(slots=True)

@@ -11,7 +11,8 @@ import ipaddress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from kubesim.runtime.network_view import DNSMessage, NetworkError
+from kubesim.runtime.network_view import NetworkError
+from kubesim.util.dnsmessage import DNSMessage
 
 if TYPE_CHECKING:
     from kubesim.runtime.machine import Machine

@@ -10,10 +10,8 @@ from kubesim.runtime.container import ContainerRuntime, ContainerSpec
 from kubesim.runtime.network_view import (
     LOOPBACK,
     Connection,
-    DNSMessage,
     Interface,
     NetworkError,
-    Record,
     Refused,
     Route,
     TimedOut,
@@ -21,6 +19,7 @@ from kubesim.runtime.network_view import (
     is_loopback,
 )
 from kubesim.util.clock import FrozenClock
+from kubesim.util.dnsmessage import DNSMessage, Record
 from kubesim.util.state import MemoryState
 
 RESOLV_CONF = "search default.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n"

@@ -155,12 +155,28 @@ def fields(service: JSONObject) -> dict[str, str]:
 
 
 def indexes(service: JSONObject) -> Iterable[tuple[str, str]]:
-    """`selector`: each pair of it; `selecting`: the one entry by which the Services of a Pod are found."""
+    """`selector`: each pair of it; `selecting`: the one entry by which the Services of a Pod are found; `address`: each
+    address that leads to it.
+    """
     selector = spec_of(service).get("selector") or {}
     for key, value in selector.items():
         yield "selector", f"{key}={value}"
     if selector:
         yield INDEX, selector_entry(selector)
+    for address in addresses_of(service):
+        yield "address", address
+
+
+def addresses_of(service: JSONObject) -> Iterable[str]:
+    """Cluster IPs, external IPs and those of the load balancer, each once."""
+    spec = spec_of(service)
+    balanced = dig(service, "status", "loadBalancer", "ingress", default=[])
+    found = [
+        *items(spec, "clusterIPs"),
+        *items(spec, "externalIPs"),
+        *(point.get("ip") for point in balanced),
+    ]
+    return dict.fromkeys(ip for ip in found if ip and ip != "None")
 
 
 def cells(service: JSONObject, now: datetime) -> Cells:

@@ -5,6 +5,7 @@ Sources: pkg/apis/discovery/{v1/defaults.go,validation}, pkg/registry/discovery/
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -33,7 +34,7 @@ from kubesim.apis.meta import (
     validate_qualified_name,
 )
 from kubesim.util.durations import time_since
-from kubesim.util.jsontypes import JSONObject
+from kubesim.util.jsontypes import JSONObject, dig
 
 COLUMNS: Final = (
     NAME,
@@ -189,6 +190,17 @@ def _validate_ports(ports: list[JSONObject]) -> list[FieldError]:
         if port.get("appProtocol") is not None:
             errors += validate_qualified_name(port["appProtocol"], path.child("appProtocol"))
     return errors
+
+
+def indexes(endpoint_slice: JSONObject) -> Iterable[tuple[str, str]]:
+    """`address`: those that do not belong to a Pod by its first address. All the others are found through the Pod, so that
+    a slice of a hundred Pods has not a hundred entries to be written with each change of it.
+    """
+    for endpoint in items(endpoint_slice, "endpoints"):
+        of_pod = dig(endpoint, "targetRef", "kind", default="") == "Pod"
+        if not of_pod or endpoint_slice.get("addressType") != "IPv4":
+            for address in dict.fromkeys(items(endpoint, "addresses")):
+                yield "address", address
 
 
 def cells(endpoint_slice: JSONObject, now: datetime) -> Cells:

@@ -7,9 +7,10 @@ import time
 from dataclasses import dataclass, field
 
 from kubesim.runtime.commands.names import TYPES, query, reverse_name, server_address
-from kubesim.runtime.network_view import DNSMessage, NetworkError, Record, Refused
+from kubesim.runtime.network_view import NetworkError, Refused
 from kubesim.runtime.process import Process
 from kubesim.runtime.resolver import canonical_name, is_address, resolver_config, search_names, valid_name
+from kubesim.util.dnsmessage import DNSMessage, Record
 
 _VERSIONS = {
     "alpine": "9.18.31",

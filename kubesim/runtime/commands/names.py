@@ -9,7 +9,7 @@ import ipaddress
 
 from kubesim.runtime.commands.common import program
 from kubesim.runtime.commands.options import parse
-from kubesim.runtime.network_view import DNSMessage, NetworkError, Refused
+from kubesim.runtime.network_view import NetworkError, Refused
 from kubesim.runtime.process import Process
 from kubesim.runtime.resolver import (
     ResolveError,
@@ -24,6 +24,7 @@ from kubesim.runtime.resolver import (
     search_names,
     valid_name,
 )
+from kubesim.util.dnsmessage import DNSMessage
 
 TYPES = ("A", "AAAA", "ANY", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT")
 

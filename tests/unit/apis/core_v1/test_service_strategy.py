@@ -185,8 +185,9 @@ def test_an_update_keeps_the_status_of_a_load_balancer() -> None:
     assert new["status"] == old["status"]
 
 
-def test_field_selectors_and_the_selector_index() -> None:
-    obj = service(selector={"app": "web", "tier": "front"}, **ADDRESSES)
+def test_field_selectors_and_indexes() -> None:
+    obj = service(selector={"app": "web", "tier": "front"}, externalIPs=["192.0.2.1"], **ADDRESSES)
+    obj["status"] = {"loadBalancer": {"ingress": [{"ip": "192.0.2.2"}, {"hostname": "lb.example"}]}}
     assert kind.fields(obj) == {
         "metadata.name": "s",
         "metadata.namespace": "default",
@@ -197,7 +198,11 @@ def test_field_selectors_and_the_selector_index() -> None:
         ("selector", "app=web"),
         ("selector", "tier=front"),
         ("selecting", "app=web,tier=front"),
+        ("address", "10.96.0.5"),
+        ("address", "192.0.2.1"),
+        ("address", "192.0.2.2"),
     }
+    assert list(kind.indexes(service(clusterIP="None", clusterIPs=["None"]))) == []
 
 
 ROWS = {
