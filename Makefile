@@ -61,8 +61,8 @@ fix: $(VENV)/.dev ## Format the code and mend what can be mended without thinkin
 bench: $(VENV)/.test ## Measure, against raw limits and named peers
 	$(BIN)/python -m tests.bench
 
-golden: $(VENV)/.demo ## Replay recorded kubectl sessions (GOLDEN=directory with replay.py)
-	@tests/golden/replay.sh $(GOLDEN)
+golden: $(VENV)/.test ## Replay recorded kubectl sessions (GOLDEN=directory with replay.py, CLI=kubectl for the real one)
+	@tests/golden/replay.sh $(GOLDEN) --cli $(or $(CLI),kubesim)
 
 docs: $(VENV)/.demo ## Write the generated pages and modules
 	$(BIN)/python -m kubesim.cli.reference > docs/cli.md

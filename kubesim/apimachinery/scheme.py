@@ -15,6 +15,7 @@ from typing import Any
 from kubesim.apimachinery.field import FieldError
 from kubesim.apimachinery.gvk import GroupVersionKind, GroupVersionResource
 from kubesim.apimachinery.meta import name_of, namespace_of
+from kubesim.apimachinery.rest import UserInfo
 from kubesim.util.jsontypes import JSONObject
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -42,6 +43,10 @@ def _nothing(obj: JSONObject) -> None:
 
 def _nothing_new(new: JSONObject, old: JSONObject) -> None:
     """Prepare no update."""
+
+
+def _by_anybody(obj: JSONObject, user: UserInfo) -> None:
+    """Note nothing of who creates an object."""
 
 
 def _no_errors(obj: JSONObject) -> list[FieldError]:
@@ -78,7 +83,8 @@ class Resource:
     """One resource of the API, with the strategy of its kind.
 
     `default(obj)` fills in defaults, in place. `prepare_create(obj)` and `prepare_update(new, old)` clear or
-    carry over, in place, what the client may not set (status, generation). `prepare_status_update(new, old)`
+    carry over, in place, what the client may not set (status, generation).
+    `requested_by(obj, user)` writes into a new object who asked for it. `prepare_status_update(new, old)`
     does the same for /status: by default everything outside `status` is taken from `old`. `validate(obj)` and
     `validate_update(new, old)` return every error in Kubernetes' order, without those of ObjectMeta, which
     the registry adds in front;
@@ -109,6 +115,7 @@ class Resource:
     generation: bool = False
     default: Callable[[JSONObject], None] = _nothing
     prepare_create: Callable[[JSONObject], None] = _nothing
+    requested_by: Callable[[JSONObject, UserInfo], None] = _by_anybody
     prepare_update: Callable[[JSONObject, JSONObject], None] = _nothing_new
     prepare_status_update: Callable[[JSONObject, JSONObject], None] | None = None
     validate: Callable[[JSONObject], list[FieldError]] = _no_errors

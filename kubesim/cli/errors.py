@@ -136,5 +136,6 @@ def _invalid_text(status: dict[str, Any]) -> str:
     if not lines:
         return text
     if len(lines) == 1:
-        return f"{text}: {lines[0]}"
+        # A text that ends with a line break of its own leaves an empty line, as MultilineError does.
+        return f"{text}: {lines[0]}\n"
     return "\n".join([f"{text}: ", *(f"* {line}" for line in lines)])

@@ -165,7 +165,9 @@ def _kustomization(session: Session, folder: str) -> Iterator[Any]:
     def warn(text: str) -> None:
         session.streams.complain(f"{text}\n")
 
-    yield from build(session.streams.path(folder), folder, schema=lambda: session.schema, warn=warn)
+    yield from build(
+        session.streams.path(folder), folder, legacy_order=True, schema=lambda: session.schema, warn=warn
+    )
 
 
 def _parsed(data: bytes, source: str) -> Iterator[Any]:

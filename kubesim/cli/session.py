@@ -28,6 +28,7 @@ from kubesim.client.restmapper import RESTMapper
 from kubesim.client.transport import Transport
 from kubesim.cluster.home import DEFAULT_SIM, Home, HomeError, default_home
 from kubesim.util.clock import SystemClock
+from kubesim.util.durations import parse_duration
 
 if TYPE_CHECKING:
     from kubesim.apimachinery.gvk import GroupVersionKind
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
 
 READS = ("GET", "HEAD", "OPTIONS")
 NAMESPACES = "/api/v1/namespaces"
+INVALID_TIMEOUT = (
+    "Invalid timeout value. Timeout must be a single integer in seconds, or an integer followed by a corresponding "
+    "time unit (e.g. 1s | 2m | 3h)"
+)
 
 
 class SettlingTransport:
@@ -198,12 +203,27 @@ class Session:
     @cached_property
     def client(self) -> Client:
         """Speaks to the simulated cluster, or to the server that the command line names."""
+        _ = self.request_timeout  # one that is no time is told before anything is asked
         return Client(
             self._make_transport(),
             user=self._user(),
-            user_agent=f"kubectl-{self.command}" if self.command else "kubectl",
+            user_agent=f"kubectl-{self.command}" if self.command and not self._is_raw else "kubectl",
             on_warning=self._warn,
         )
+
+    @property
+    def _is_raw(self) -> bool:
+        """Whether the command line spells its request out: kubectl names no field manager then."""
+        return self.flags.has("raw") and bool(self.flags.text("raw"))
+
+    @property
+    def request_timeout(self) -> float:
+        """Seconds after which a watch ends; 0 for never. Raises CLIError."""
+        text = self.flags.text("request-timeout")
+        try:  # ParseTimeout of client-go's clientcmd
+            return max(0.0, float(int(text) if text.isdecimal() else parse_duration(text).total_seconds()))
+        except ValueError:
+            raise CLIError(INVALID_TIMEOUT) from None
 
     def _make_transport(self) -> Transport:
         if self._names_server:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
+from math import ceil
 from typing import TYPE_CHECKING
 
 from kubesim.apimachinery.meta import resource_version_of
@@ -27,22 +29,29 @@ def follow(
     accept: str = "",
     query: dict[str, str] | None = None,
 ) -> Iterator[WatchEvent]:
-    """Events for ever. Without a resource version, first an ADDED for each object that is there.
+    """Events for ever, or as long as `--request-timeout` says. Without a resource version, first an ADDED for each
+    object that is there.
 
     In process nobody else runs the controllers, so each round catches the cluster up and then reads what is new.
     """
     from kubesim.apimachinery.rest import JSON
     from kubesim.cli.paths import resource_path
+    from kubesim.cli.waiting import Deadline
 
     path = resource_path(gvr, namespace)
+    limit = session.request_timeout
+    deadline = Deadline(session, timedelta(seconds=limit)) if limit else None
     while True:
+        left = deadline.left if deadline else SLICE
+        if left <= 0:
+            return
         asked = {
             "watch": "true",
             "resourceVersion": resource_version,
             "labelSelector": label_selector,
             "fieldSelector": field_selector,
             # 0 means the server's own limit, as upstream; below it the time is up after one look.
-            "timeoutSeconds": "" if session.remote else "-1",
+            "timeoutSeconds": _seconds(left if deadline else 0) if session.remote else "-1",
             "allowWatchBookmarks": "true",
             **(query or {}),
         }
@@ -56,4 +65,9 @@ def follow(
             if event.type != "BOOKMARK":
                 yield event
         if not session.remote:
-            session.pause(SLICE)
+            session.pause(min(SLICE, left))
+
+
+def _seconds(left: float) -> str:
+    """How long the server may let a watch last; empty for as long as it likes."""
+    return str(ceil(left)) if left else ""

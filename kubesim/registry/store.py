@@ -161,6 +161,7 @@ class Store(Reading):
         name = metadata.get("name") or ""
         self._hooks.allocate_create(tx, obj, dry_run=options.dry_run)
         resource.prepare_create(obj)
+        resource.requested_by(obj, options.user)
         self._refuse(objectmeta.creation_errors(resource, obj), name)
         for text in resource.warnings(obj, None):
             options.warn(text)

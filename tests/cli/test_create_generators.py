@@ -106,12 +106,12 @@ REFUSED = [
     ),
     (
         "create role r --verb=get --resource=nothing.example",
-        'error: the server doesn\'t have a resource type "nothing" in group "example"',
+        'the server doesn\'t have a resource type "nothing" in group "example"',
     ),
-    ("create role r --verb=get --resource=foo", 'error: the server doesn\'t have a resource type "foo"'),
+    ("create role r --verb=get --resource=foo", 'the server doesn\'t have a resource type "foo"'),
     (
         "create role r --verb=get --resource=deployments.v1.apps",
-        'error: the server doesn\'t have a resource type "deployments" in group "v1.apps"',
+        'the server doesn\'t have a resource type "deployments" in group "v1.apps"',
     ),
     (
         "create role r --verb=bind --resource=pods",

@@ -103,7 +103,7 @@ def test_wrong_use_is_told_as_kubectl_tells_it(words: list[str], error: str, tmp
     assert (result.code, result.err.replace(str(tmp_path), "ROOT")) == (1, error)
 
 
-def test_kustomization_is_applied_in_the_order_of_its_files(tmp_path: Path) -> None:
+def test_kustomization_is_applied_in_the_order_of_kinds(tmp_path: Path) -> None:
     home = new_home(tmp_path)
     service = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n"
     write(
@@ -113,7 +113,7 @@ def test_kustomization_is_applied_in_the_order_of_its_files(tmp_path: Path) -> N
         cm=CONFIG_MAP,
     )
     result = run_cli(home, "apply", "-k", ".", cwd=tmp_path).check()
-    assert result.out == "service/my-web created\nconfigmap/my-cm created\n"
+    assert result.out == "configmap/my-cm created\nservice/my-web created\n"
 
 
 def test_old_fields_are_warned_of_when_applied(tmp_path: Path) -> None:

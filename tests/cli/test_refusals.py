@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from support.cli import new_home, run_cli
 
+from kubesim.cli.session import INVALID_TIMEOUT
+
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -30,6 +32,14 @@ REFUSED = [
     (
         "logs svc/kubernetes",
         "error: cannot get the logs from *v1.Service: invalid service 'kubernetes': Service is defined without a selector",
+    ),
+    (
+        "get svc --request-timeout=1x",
+        f"error: {INVALID_TIMEOUT}",
+    ),
+    (
+        "delete pod web --cascade=foo",
+        'error: invalid cascade value (foo). Must be "background", "foreground", or "orphan"',
     ),
     ("events --for=foo/web", 'the server doesn\'t have a resource type "foo"'),
     ("events --for=pods.v1/web", 'the server doesn\'t have a resource type "pods" in group "v1"'),

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from kubesim.apimachinery import field
 from kubesim.apimachinery.field import FieldError, Path
 from kubesim.apimachinery.meta import name_of
+from kubesim.apimachinery.rest import UserInfo
 from kubesim.apimachinery.scheme import Cells, standard_fields
 from kubesim.apis.columns import NONE, age, columns
 from kubesim.util.durations import human_duration
@@ -48,6 +49,16 @@ _USAGES = frozenset(
 
 def prepare_create(obj: JSONObject) -> None:
     obj["status"] = {}
+
+
+def requested_by(obj: JSONObject, user: UserInfo) -> None:
+    """Who asks is what authentication says, whatever the request says (strategy.go, PrepareForCreate)."""
+    spec = obj.setdefault("spec", {})
+    for name in ("username", "uid", "groups", "extra"):
+        spec.pop(name, None)
+    extra = {name: list(values) for name, values in user.extra}
+    said = {"extra": extra, "groups": list(user.groups), "uid": user.uid, "username": user.name}
+    spec.update({name: value for name, value in said.items() if value})
 
 
 def prepare_update(new: JSONObject, old: JSONObject) -> None:

@@ -199,6 +199,9 @@ def _print_all(context: Context, infos: list[Info]) -> None:
 
 def _prune(context: Context, prunable: list[Mapping], applied: list[Info], options: WriteOptions) -> None:
     """Delete what was applied once and is not among the files any more."""
+    if not context.flags.texts("prune-allowlist"):
+        # Whether `--namespace` is given or not: there always is a namespace.
+        context.session.klog("W", "prune.go:71", DEPRECATED_PRUNE)
     keep = {uid_of(i.object or {}) for i in applied}
     namespaces = {i.namespace for i in applied if i.namespace}
     selector = context.flags.text("selector")
@@ -225,8 +228,6 @@ def _prunable(context: Context) -> list[Mapping]:
     kinds = [GroupVersionKind(*kind) for kind in PRUNED]
     if words:
         kinds = [_kind(word) for word in words]
-    elif context.session.explicit_namespace:
-        context.session.klog("W", "prune.go:71", DEPRECATED_PRUNE)
     try:
         return [context.session.mapper.kind(kind) for kind in kinds]
     except NoMatch as error:

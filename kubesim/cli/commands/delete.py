@@ -103,7 +103,7 @@ def deletion_of(context: Context) -> Deletion:
         grace = 0
     cascade = flags.text("cascade")
     if cascade not in PROPAGATION:
-        raise CLIError(f'invalid cascade value ({cascade}). Must be "background", "foreground", or "orphan".')
+        raise CLIError(f'invalid cascade value ({cascade}). Must be "background", "foreground", or "orphan"')
     selected = flags.is_set("all") or flags.text("selector") or flags.text("field-selector")
     ignore = flags.is_set("ignore-not-found") if flags.changed("ignore-not-found") else bool(selected)
     return Deletion(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from kubesim.apimachinery.gvk import GroupVersionResource
 from kubesim.apimachinery.meta import namespace_of
@@ -13,12 +13,18 @@ from kubesim.cli.errors import CLIError, RawError
 from kubesim.cli.flags import Flag, boolean
 from kubesim.cli.options import PRINT_FLAGS
 from kubesim.cli.printers.tabwriter import Tabwriter
+from kubesim.cli.structorder import in_struct_order
 from kubesim.client.restmapper import NoMatch
 from kubesim.util.clock import parse_time
 from kubesim.util.durations import human_duration
 from kubesim.util.jsontypes import JSONObject, dig
 
 EVENTS = GroupVersionResource("", "v1", "events")
+EVENT_FIELDS = (
+    "kind", "apiVersion", "metadata", "involvedObject", "reason", "message", "source", "firstTimestamp", "lastTimestamp",
+    "count", "type", "eventTime", "series", "action", "related", "reportingComponent", "reportingInstance",
+)  # fmt: skip
+REFERENCE_FIELDS = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
 
 
 def run(context: Context) -> int:
@@ -42,8 +48,12 @@ def run(context: Context) -> int:
     if flags.text("output") or flags.text("template"):
         from kubesim.cli.printers import printer_for
 
-        whole = {"apiVersion": "v1", "items": items, "kind": "List", "metadata": found.get("metadata", {})}
-        printer_for(context).print_object(whole, context.streams.stdout)
+        if context.flags.text("output") == "name":
+            return 0  # the printer of names takes no typed list, and nobody tells
+        # A typed list, and a new one: what the server said of its own is not kept.
+        typed = [_in_order(event) for event in items]
+        whole = {"kind": "EventList", "apiVersion": "v1", "metadata": {}, "items": typed}
+        printer_for(context, struct_order=True).print_object(whole, context.streams.stdout)
         return 0
     _print(context, items, heading=not flags.is_set("no-headers"))
     return 0
@@ -68,10 +78,20 @@ def _selector(context: Context) -> str:
     return ",".join(f"involvedObject.{key}={value}" for key, value in wanted)
 
 
-def _time(event: JSONObject) -> str:
-    return str(
-        dig(event, "series", "lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime") or ""
-    )
+def _in_order(event: JSONObject) -> JSONObject:
+    """The event with its fields, and those of what it is about, in the order of Go's structs."""
+    ordered = {name: event[name] for name in EVENT_FIELDS if name in event}
+    about = event.get("involvedObject") or {}
+    return ordered | {
+        "metadata": in_struct_order(event.get("metadata") or {}),
+        "involvedObject": {name: about[name] for name in REFERENCE_FIELDS if name in about},
+    }
+
+
+def _time(event: JSONObject) -> datetime:
+    """When it happened last; some times are in whole seconds, some in microseconds."""
+    text = dig(event, "series", "lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime")
+    return parse_time(str(text)) if text else datetime.min.replace(tzinfo=UTC)
 
 
 def _print(context: Context, items: Sequence[JSONObject], *, heading: bool) -> None:

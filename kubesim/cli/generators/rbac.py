@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kubesim.apimachinery.gvk import GroupVersionResource
 from kubesim.cli.command import Context
-from kubesim.cli.errors import CLIError
+from kubesim.cli.errors import CLIError, RawError
 from kubesim.cli.flags import Flag
 from kubesim.cli.generated import metadata
 from kubesim.cli.generators.common import Target, flag_error, generator, require_name, unique
@@ -162,7 +162,7 @@ def _check_resources(context: Context, words: list[ResourceWord], verbs: list[st
                 raise CLIError(f"can not perform '{verb}' on '{resource}' in group '{group}'")
         if mapping is None and not special:
             place = f" in group {quote(word.group)}" if word.group else ""
-            raise CLIError(f"the server doesn't have a resource type {quote(word.resource)}{place}")
+            raise RawError(f"the server doesn't have a resource type {quote(word.resource)}{place}")
 
 
 def _mapping(context: Context, word: ResourceWord) -> Mapping | None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from kubesim.apimachinery.gvk import GroupVersionKind
+from kubesim.apimachinery.rest import UserInfo
 from kubesim.apimachinery.scheme import Resource
 from kubesim.apis.builtin import builtin_resources
 from kubesim.apis.horizontalpodautoscaling import to_v1, to_v2
@@ -498,3 +499,16 @@ def test_autoscalers_are_the_same_in_both_versions() -> None:
     assert to_v1(two) == one
     two["spec"]["metrics"].append({"type": "Pods", "pods": {"metric": {"name": "m"}}})
     assert to_v2(to_v1(two))["spec"] == two["spec"]
+
+
+def test_certificate_request_says_who_asked_for_it_and_not_what_it_was_told() -> None:
+    from kubesim.apis.certificates_v1.certificatesigningrequest import requested_by
+
+    request = {"spec": {"signerName": "a.b/c", "username": "somebody", "uid": "1", "extra": {"a": ["b"]}}}
+    requested_by(request, UserInfo("jane", ("team",), extra=(("id", ("x",)),)))
+    assert request["spec"] == {
+        "signerName": "a.b/c",
+        "username": "jane",
+        "groups": ["team"],
+        "extra": {"id": ["x"]},
+    }

@@ -1,0 +1,2 @@
+#!/bin/sh
+sed -i 's/^    app: web/    app: edited/' "$1"

@@ -1,0 +1,2 @@
+#!/bin/sh
+sed -i 's/type: ClusterIP/type: NodePort/' "$1"
