@@ -32,6 +32,10 @@ def main() -> int:
     replay = given.directory.resolve() / "replay.py"
     if not replay.exists():
         parser.error(f"there is no {replay}")
+    try:
+        kubectl = find_kubectl()
+    except pytest.skip.Exception as reason:
+        parser.error(str(reason))
     with (
         tempfile.TemporaryDirectory(prefix="golden-") as name,
         Cluster(nodes=1) as cluster,
