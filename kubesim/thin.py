@@ -321,9 +321,9 @@ def start(home: str) -> _socket.socket | None:
         pass  # another process was faster
     except OSError:
         return None
-    if not sys.executable or not os.access(directory, os.W_OK):
-        return None
     try:
+        if not sys.executable or os.stat(directory).st_uid != os.geteuid():
+            return None  # another user's home, as under sudo: its server is not for us, and ours not for it
         ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
     except OSError:
         return None

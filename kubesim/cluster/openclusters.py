@@ -44,15 +44,17 @@ class OpenClusters:
         self._open: dict[str, OpenCluster] = {}
         self._in_background = True
 
-    def lend(self, name: str) -> OpenCluster:
-        """The cluster of that name, made if there is none; `give_back` ends it. Raises as `open_cluster` does."""
+    def lend(self, name: str, *, paused: bool = False) -> OpenCluster:
+        """The cluster of that name, made if there is none; `give_back` ends it. If it has to be opened, its controllers may
+        begin `paused`. Raises as `open_cluster` does.
+        """
         found = self._take(name)
         if found is not None:
             return found
         with self._lock:
             opening = self._opening.setdefault(name, threading.Lock())
         with opening:
-            return self._take(name) or self._make(name)
+            return self._take(name) or self._make(name, paused=paused)
 
     def _take(self, name: str) -> OpenCluster | None:
         with self._lock:
@@ -68,9 +70,10 @@ class OpenClusters:
         self._end(unused)
         return None
 
-    def _make(self, name: str) -> OpenCluster:
+    def _make(self, name: str, *, paused: bool) -> OpenCluster:
         cluster = open_cluster(self._home, name)
         made = OpenCluster(name, cluster, ControlPlane(cluster), self._file(name) or (0, 0), users=1)
+        made.plane.pause(paused=paused)
         with self._lock:
             starts = self._in_background
             self._open[name] = made

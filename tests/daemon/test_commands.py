@@ -253,6 +253,14 @@ def test_manual_reconciliation_keeps_its_meaning(warm: Background) -> None:
     assert "Running" in warm.run("get", "pods", **manual).check().out
 
 
+def test_manual_reconciliation_holds_from_the_start(warm: Background) -> None:
+    manual = {"KUBESIM_RECONCILE": "manual"}
+    warm.run("run", "web", "--image=nginx", KUBESIM_AUTOSTART="0", **manual).check()
+    for _ in range(3):
+        assert "Pending" in warm.run("get", "pods", **manual).check().out
+    assert "Running" in warm.run("get", "pods").check().out
+
+
 def test_deleted_and_reset_clusters_are_let_go(warm: Background) -> None:
     warm.run("create", "ns", "a").check()
     warm.run("sim", "reset").check()

@@ -37,7 +37,7 @@ class WarmSession(Session):
         return self.background.home
 
     def _open(self) -> Cluster:
-        self._lent = lent = self.background.clusters.lend(self.sim)
+        self._lent = lent = self.background.clusters.lend(self.sim, paused=self._is_manual)
         lent.plane.pause(paused=self._is_manual)
         lent.plane.touch()
         return lent.cluster
