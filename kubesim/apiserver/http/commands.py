@@ -31,6 +31,7 @@ from kubesim.apiserver.streaming.websocket import WebSocketConnection
 from kubesim.kubelet.remotecommand import OUT, CommandOptions, RemoteCommand
 from kubesim.util.jsontypes import JSONObject, encode
 
+FAREWELL_SECONDS: Final = 2.0
 CREATION_SECONDS: Final = 30.0  # remotecommand.DefaultStreamCreationTimeout
 
 logger = logging.getLogger("kubesim.http")
@@ -81,6 +82,8 @@ async def run_command(command: RemoteCommand, carrier: Carrier, bridge: Bridge[J
             logger.exception("a command failed")
             status = internal_error(str(failure)).status
         await carrier.finish(status)
+        # Whoever closes a connection before the other side has answered the farewell may take from it what came before.
+        await asyncio.wait((listening,), timeout=FAREWELL_SECONDS)
     finally:
         bridge.leave()
         listening.cancel()
