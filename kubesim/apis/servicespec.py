@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from kubesim.util.jsontypes import JSONObject
+from kubesim.util.jsontypes import JSONObject, dig
 
 CLUSTER_IP: Final = "ClusterIP"
 NODE_PORT: Final = "NodePort"
@@ -61,3 +61,32 @@ def externally_accessible(service: JSONObject) -> bool:
 def strings(spec: JSONObject, name: str) -> list[Any]:
     """A list of strings in a spec, empty where it is missing or null."""
     return spec.get(name) or []
+
+
+def addresses_of(service: JSONObject) -> set[str]:
+    """Every address at which a Service is asked for: cluster IPs, external IPs, and those of its load balancer.
+
+    IPv6 addresses are in their shortest form.
+    """
+    spec = spec_of(service)
+    found = {*cluster_ips_of(service), spec.get("clusterIP"), *strings(spec, "externalIPs")}
+    found |= {point.get("ip") for point in dig(service, "status", "loadBalancer", "ingress", default=[])}
+    return {canonical(address) for address in found if address and address != NONE}
+
+
+def node_ports_of(service: JSONObject) -> set[int]:
+    """Every port that a Service takes on the nodes."""
+    found = {port.get("nodePort") for port in ports_of(service)}
+    return {port for port in (*found, spec_of(service).get("healthCheckNodePort")) if port}
+
+
+def canonical(address: str) -> str:
+    """An address in its shortest form; what is none stays as it is."""
+    if ":" not in address:
+        return address
+    from ipaddress import ip_address  # most Services have no address that needs it
+
+    try:
+        return str(ip_address(address))
+    except ValueError:
+        return address

@@ -21,10 +21,12 @@ from kubesim.apis.servicespec import (
     EXTERNAL_NAME,
     LOAD_BALANCER,
     NODE_PORT,
+    addresses_of,
     externally_accessible,
     needs_cluster_ip,
     needs_health_check,
     needs_node_port,
+    node_ports_of,
     ports_of,
     spec_of,
     type_of,
@@ -155,8 +157,8 @@ def fields(service: JSONObject) -> dict[str, str]:
 
 
 def indexes(service: JSONObject) -> Iterable[tuple[str, str]]:
-    """`selector`: each pair of it; `selecting`: the one entry by which the Services of a Pod are found; `address`: each
-    address that leads to it.
+    """`selector`: each pair of it; `selecting`: the one entry by which the Services of a Pod are found; `address` and
+    `nodePort`: where it is asked for.
     """
     selector = spec_of(service).get("selector") or {}
     for key, value in selector.items():
@@ -165,18 +167,8 @@ def indexes(service: JSONObject) -> Iterable[tuple[str, str]]:
         yield INDEX, selector_entry(selector)
     for address in addresses_of(service):
         yield "address", address
-
-
-def addresses_of(service: JSONObject) -> Iterable[str]:
-    """Cluster IPs, external IPs and those of the load balancer, each once."""
-    spec = spec_of(service)
-    balanced = dig(service, "status", "loadBalancer", "ingress", default=[])
-    found = [
-        *items(spec, "clusterIPs"),
-        *items(spec, "externalIPs"),
-        *(point.get("ip") for point in balanced),
-    ]
-    return dict.fromkeys(ip for ip in found if ip and ip != "None")
+    for port in node_ports_of(service):
+        yield "nodePort", str(port)
 
 
 def cells(service: JSONObject, now: datetime) -> Cells:

@@ -205,6 +205,29 @@ def test_field_selectors_and_indexes() -> None:
     assert list(kind.indexes(service(clusterIP="None", clusterIPs=["None"]))) == []
 
 
+def test_a_service_is_found_by_each_address_and_node_port() -> None:
+    obj = service(
+        type="LoadBalancer",
+        clusterIP="10.96.0.5",
+        clusterIPs=["10.96.0.5", "fd00:10:96::5"],
+        externalIPs=["198.51.100.7", "2001:db8:0::7"],
+        ports=[{"port": 80, "nodePort": 30080}, {"port": 443, "nodePort": 30443}],
+        healthCheckNodePort=30999,
+    )
+    obj["status"] = {"loadBalancer": {"ingress": [{"ip": "203.0.113.9"}, {"hostname": "lb.example.com"}]}}
+    assert set(kind.indexes(obj)) == {
+        ("address", "10.96.0.5"),
+        ("address", "fd00:10:96::5"),
+        ("address", "198.51.100.7"),
+        ("address", "2001:db8::7"),
+        ("address", "203.0.113.9"),
+        ("nodePort", "30080"),
+        ("nodePort", "30443"),
+        ("nodePort", "30999"),
+    }
+    assert not set(kind.indexes(service(clusterIP="None", clusterIPs=["None"])))
+
+
 ROWS = {
     "cluster IP": (
         service(**ADDRESSES, selector={"b": "2", "a": "1"}),
