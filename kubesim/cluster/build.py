@@ -14,7 +14,7 @@ from functools import cached_property, partial
 from math import inf
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from kubesim.admission.chain import Chain, default_plugins
 from kubesim.apimachinery.rest import Request, Response
@@ -43,13 +43,11 @@ if TYPE_CHECKING:
     from kubesim.client.reconcile import Reconciler
     from kubesim.cluster.pki import Authority
     from kubesim.controllers.manager import Manager, SettleReport
+    from kubesim.dns.clusterdns import ClusterDNS
     from kubesim.kubelet.server import PodServer
     from kubesim.registry.service.repair import Repair
     from kubesim.registry.tokens import TokenKey
     from kubesim.runtime.container import ContainerRuntime
-
-CLUSTER_DNS: Final = 10
-"""The place of the Service kube-dns in the Service range, as kubeadm gives it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +142,19 @@ class Cluster:
         from kubesim.registry.tokens import TokenKey
 
         return TokenKey(self.authority.token_key_pem)
+
+    @cached_property
+    def dns(self) -> ClusterDNS:
+        """The cluster's DNS, which remembers what it has answered until something changes."""
+        from kubesim.dns.clusterdns import ClusterDNS
+
+        return ClusterDNS(
+            self.parts.client("coredns"),
+            identities=self.parts.identities,
+            clock=self.clock,
+            address=self.config.dns_address,
+            revision=self.storage.revision,
+        )
 
     @property
     def runtime(self) -> ContainerRuntime | None:
@@ -345,9 +356,7 @@ class Cluster:
                 state=parts.state,
                 runtime=runtime,
                 nodes=self.config.node_names(),
-                config=kubelet.KubeletConfig(
-                    cluster_dns=(host_in(self.config.service_cidrs[0], CLUSTER_DNS),)
-                ),
+                config=kubelet.KubeletConfig(cluster_dns=(self.config.dns_address,)),
             )
         return standard.in_order(found)
 

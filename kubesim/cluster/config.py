@@ -17,6 +17,7 @@ SERVICE_CIDR: Final = "10.96.0.0/12"
 NODE_NETWORK: Final = "172.18.0."
 """The network of the nodes: .2 is the API server, .3 the first node."""
 API_PORT: Final = 6443
+DNS_POSITION: Final = 10
 MAX_NODES: Final = 250
 DEFAULT_NODES: Final = 2
 
@@ -81,6 +82,14 @@ class ClusterConfig:
         """The version that the API server and the nodes report: `v1.32.13`."""
         minor = int(self.kubernetes_version.partition(".")[2])
         return f"v{self.kubernetes_version}.{_PATCHES.get(minor, 0)}"
+
+    @property
+    def dns_address(self) -> str:
+        """Where the cluster's DNS is: the tenth address of the Service range, as kubeadm has it, or in a smaller range
+        the last.
+        """
+        network = ip_network(self.service_cidrs[0])
+        return str(network[min(DNS_POSITION, network.num_addresses - 2)])
 
     def node_names(self) -> tuple[str, ...]:
         return tuple(f"node-{i + 1}" for i in range(self.nodes))

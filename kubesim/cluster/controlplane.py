@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kubesim.apiserver.http.app import Authenticator
     from kubesim.apiserver.http.serving import HTTPServer
     from kubesim.cluster.build import Cluster
+    from kubesim.dns.server import DNSServer
 
 LOOPBACK: Final = "127.0.0.1"
 QUIET_SECONDS: Final = 0.003
@@ -51,6 +52,7 @@ class ControlPlane:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._http: HTTPServer | None = None
+        self._dns: DNSServer | None = None
         self._starting = threading.Lock()
         self.urls: list[str] = []
 
@@ -64,6 +66,9 @@ class ControlPlane:
         if self._http is not None:
             self._http.stop()
             self._http = None
+        if self._dns is not None:
+            self._dns.stop()
+            self._dns = None
         self._stop.set()
         self.cluster.storage.wake()
         if self._thread is not None:
@@ -92,6 +97,17 @@ class ControlPlane:
         url = f"{'https' if context else 'http'}://{shown}:{chosen}"
         self.urls.append(url)
         return url
+
+    def serve_dns(self, host: str = LOOPBACK, port: int = 0) -> int:
+        """Answer questions about names, over UDP and TCP; the port, once for all. Raises OSError."""
+        from kubesim.dns.server import DNSServer
+
+        with self._starting:
+            if self._dns is None:
+                server = DNSServer(self.cluster.dns, host, port)
+                server.start()
+                self._dns = server
+            return self._dns.port
 
     def adopt(self, connection: socket.socket) -> None:
         """Answer requests on a connection that is there already; over a Unix socket its other side is the owner."""

@@ -8,6 +8,7 @@ the reverse zones), everything else from the upstream, and addresses in a random
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
 from kubesim.client.client import Client
@@ -32,15 +33,25 @@ SCHEMA_TTL: Final = 28800
 DNS_SERVICE: Final = ("kube-dns", "kube-system")
 MAX_ALIASES: Final = 10
 _FAMILIES: Final = {"A": 4, "AAAA": 6}
+REMEMBERED: Final = 10_000
 _SPREAD: Final = 65536
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What was answered while the cluster was at a revision, and since when it is."""
+
+    revision: int
+    since: int
+    answers: dict[tuple[str, str], DNSMessage] = field(default_factory=dict)
 
 
 class ClusterDNS:
     """Answers questions about names, for any number of threads.
 
-    The order of several addresses is drawn from `identities`. The serial number of the zone is the time at which it was
-    last seen to change, which is the present where nobody remembers: `serial` says another. `address` is its own in a
-    cluster without the Service kube-dns.
+    The order of several addresses is drawn from `identities`. `address` is its own in a cluster without the Service
+    kube-dns. With `revision`, which gives the newest of the cluster, answers are remembered until that is another; the
+    serial number of the zone is the time at which it was last seen to change, and the present without.
     """
 
     def __init__(
@@ -51,17 +62,18 @@ class ClusterDNS:
         upstream: Upstream | None = None,
         identities: Identities | None = None,
         clock: Clock | None = None,
-        serial: Callable[[], int] | None = None,
         address: str = "",
+        revision: Callable[[], int] | None = None,
     ) -> None:
         self._records = Records(client)
         self.domain = fully_qualified(domain).lower()
         self._zones = (self.domain, IN_ADDR_ARPA, IP6_ARPA)
         self._upstream = upstream or Hosts()
         self._identities = identities or SystemIdentities()
-        now = (clock or SystemClock()).now
-        self._serial = serial or (lambda: int(now().timestamp()))
+        self._clock = clock or SystemClock()
         self._address = address
+        self._revision = revision
+        self._memory = _Memory(-1, 0)
 
     def resolve(self, name: str, qtype: str, *, client_address: str = "") -> DNSMessage:
         """The answer to a question about a fully qualified name; types are words as in zone files.
@@ -85,8 +97,37 @@ class ClusterDNS:
             message.recursion_available,
         )
 
+    def generation(self) -> int | None:
+        """A number that is another one whenever answers may be; None where that is not known."""
+        return None if self._revision is None else self._remembered().revision
+
     def answer(self, name: str, qtype: str) -> DNSMessage:
         """The answer to a question, addresses in the order of the cluster's objects."""
+        if self._revision is None:
+            return self._answer(name, qtype)
+        # What is found belongs to this memory, even where another thread has begun a new one meanwhile.
+        memory = self._remembered()
+        found = memory.answers.get((name, qtype))
+        if found is None:
+            found = self._answer(name, qtype)
+            if len(memory.answers) < REMEMBERED:
+                memory.answers[name, qtype] = found
+        return found
+
+    def _remembered(self) -> _Memory:
+        revision = self._revision() if self._revision is not None else -1
+        memory = self._memory
+        if memory.revision != revision:
+            memory = self._memory = _Memory(revision, self._now())
+        return memory
+
+    def _now(self) -> int:
+        return int(self._clock.now().timestamp())
+
+    def _serial(self) -> int:
+        return self._now() if self._revision is None else self._memory.since
+
+    def _answer(self, name: str, qtype: str) -> DNSMessage:
         asked = name.lower()
         zone = next((z for z in self._zones if is_below(asked, z)), "")
         if not zone:
@@ -150,7 +191,7 @@ class ClusterDNS:
         if is_below(target.lower(), name.lower()) or len(aliases) > MAX_ALIASES or same:
             return []
         if not is_below(target.lower(), zone):
-            return [alias, *self.answer(target, qtype).answers]
+            return [alias, *self._answer(target, qtype).answers]
         try:
             following = self._addresses(target, zone, qtype, (*aliases, alias))
         except NoSuchName:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from tests.bench.measure import TITLES, Measurement
 
-PARTS = ("cli", "warm", "embedded", "store", "writes", "endpoints", "scale", "server")
+PARTS = ("cli", "warm", "embedded", "store", "writes", "endpoints", "scale", "server", "dns")
 
 
 def main() -> int:
