@@ -260,7 +260,10 @@ def _await_end(connection: _socket.socket) -> int:
         _signal.signal(number, _signal.SIG_DFL)
         _signal.signal(_signal.SIGALRM, lambda *_: os._exit(INTERRUPTED))
         _signal.alarm(_FAREWELL)
-        connection.sendall(b"I")
+        try:
+            connection.sendall(b"I")
+        except OSError:
+            pass  # the command has just ended: its exit code is there to be read
 
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, interrupt)

@@ -45,7 +45,7 @@ def test_what_was_said_to_be_done_is_done_and_the_rest_is_sound(
         if b"KeyboardInterrupt" in err:
             assert out == b""  # Python itself had not started yet
             continue
-        assert process.returncode in (0, 130, -number), err
+        assert process.returncode in (0, 130, -number), err.decode() + warm.log()
         assert err == b""
         said += out.decode().split("\n")[:-1]
         if run % 3 == 0:
