@@ -53,6 +53,8 @@ def bootstrap(client: Client, config: ClusterConfig, clock: Clock, *, ca_certifi
             body = _object("v1", "ConfigMap", name, namespace="kube-system")
             client.create(resources.CONFIG_MAPS, body | {"data": data}, "kube-system")
         _kubernetes_service(client, config)
+        if config.kube_dns:
+            _dns_service(client, config)
         for position in range(config.nodes):
             add_node(client, config, clock, position)
 
@@ -65,7 +67,7 @@ def _kubernetes_service(client: Client, config: ClusterConfig) -> None:
     """The Service that leads to the API server, first address of the range; no selector, so its endpoints are
     made here.
     """
-    address, port = API_SERVER
+    port = API_SERVER[1]
     labels = {"component": "apiserver", "provider": "kubernetes"}
     service = _object("v1", "Service", "kubernetes", namespace="default", labels=labels)
     service["spec"] = {
@@ -75,20 +77,49 @@ def _kubernetes_service(client: Client, config: ClusterConfig) -> None:
         "type": "ClusterIP",
         "ipFamilyPolicy": "SingleStack",
     }
-    client.create(resources.SERVICES, service, "default")
+    _lead_to_control_plane(client, service, [{"name": "https", "port": port, "protocol": "TCP"}])
+
+
+def _dns_service(client: Client, config: ClusterConfig) -> None:
+    """kube-dns, as kubeadm makes it, but without a selector: DNS runs beside the API server, where no Pods are."""
+    labels = {
+        "k8s-app": "kube-dns",
+        "kubernetes.io/cluster-service": "true",
+        "kubernetes.io/name": "CoreDNS",
+    }
+    scraped = {"prometheus.io/port": "9153", "prometheus.io/scrape": "true"}
+    service = _object(
+        "v1", "Service", "kube-dns", namespace="kube-system", labels=labels, annotations=scraped
+    )
+    ports = [
+        {"name": name, "port": port, "protocol": protocol}
+        for name, port, protocol in (("dns", 53, "UDP"), ("dns-tcp", 53, "TCP"), ("metrics", 9153, "TCP"))
+    ]
+    service["spec"] = {
+        "clusterIP": config.dns_address,
+        "ports": [port | {"targetPort": port["port"]} for port in ports],
+        "type": "ClusterIP",
+    }
+    _lead_to_control_plane(client, service, ports)
+
+
+def _lead_to_control_plane(client: Client, service: JSONObject, ports: list[JSONObject]) -> None:
+    """Make a Service, and the endpoints that the API server keeps for it."""
+    name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
+    address = API_SERVER[0]
+    client.create(resources.SERVICES, service, namespace)
     skip = {"endpointslice.kubernetes.io/skip-mirror": "true"}
-    endpoints = _object("v1", "Endpoints", "kubernetes", namespace="default", labels=skip)
-    ports = [{"name": "https", "port": port, "protocol": "TCP"}]
+    endpoints = _object("v1", "Endpoints", name, namespace=namespace, labels=skip)
     endpoints["subsets"] = [{"addresses": [{"ip": address}], "ports": ports}]
-    client.create(resources.ENDPOINTS, endpoints, "default")
-    named = {"kubernetes.io/service-name": "kubernetes"}
-    piece = _object("discovery.k8s.io/v1", "EndpointSlice", "kubernetes", namespace="default", labels=named)
+    client.create(resources.ENDPOINTS, endpoints, namespace)
+    named = {"kubernetes.io/service-name": name}
+    piece = _object("discovery.k8s.io/v1", "EndpointSlice", name, namespace=namespace, labels=named)
     piece |= {
         "addressType": "IPv4",
         "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
-        "ports": [dict(ports[0])],
+        "ports": [dict(port) for port in ports],
     }
-    client.create(resources.ENDPOINT_SLICES, piece, "default")
+    client.create(resources.ENDPOINT_SLICES, piece, namespace)
 
 
 def add_node(client: Client, config: ClusterConfig, clock: Clock, position: int) -> None:

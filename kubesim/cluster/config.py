@@ -35,7 +35,8 @@ class ConfigError(ValueError):
 class ClusterConfig:
     """The settings of a cluster. `seed` makes uids, names and addresses the same each time.
 
-    `frozen_at` stops the clock at a moment; `created` is when the cluster was made.
+    `kube_dns` says whether the cluster's DNS shows as the Service kube-dns; it answers in any case. `frozen_at`
+    stops the clock at a moment; `created` is when the cluster was made.
     """
 
     name: str = "default"
@@ -45,6 +46,7 @@ class ClusterConfig:
     service_cidrs: tuple[str, ...] = (SERVICE_CIDR,)
     pod_cidr: str = POD_CIDR
     node_port_range: tuple[int, int] = (30000, 32767)
+    kube_dns: bool = False
     frozen_at: datetime | None = None
     created: datetime | None = None
 

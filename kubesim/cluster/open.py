@@ -87,6 +87,7 @@ def parse_config(
     node_port_range: str,
     seed: str,
     clock: str,
+    kube_dns: bool = False,
 ) -> ClusterConfig:
     """A configuration from the words of a command line. Raises ConfigError."""
     low, dash, high = node_port_range.partition("-")
@@ -100,6 +101,7 @@ def parse_config(
         service_cidrs=tuple(c.strip() for c in service_cidr.split(",") if c.strip()),
         pod_cidr=pod_cidr,
         node_port_range=(int(low), int(high)),
+        kube_dns=kube_dns,
         frozen_at=_frozen_at(clock),
     )
     config.validate()

@@ -78,6 +78,7 @@ class Cluster:
         clock: datetime | str | None = None,
         service_cidr: str = SERVICE_CIDR,
         pod_cidr: str = POD_CIDR,
+        kube_dns: bool = False,
         path: str | os.PathLike[str] | None = None,
     ) -> None:
         """Raises ValueError for settings that no cluster can have."""
@@ -87,6 +88,7 @@ class Cluster:
             kubernetes_version=kubernetes_version,
             service_cidr=service_cidr,
             pod_cidr=pod_cidr,
+            kube_dns=kube_dns,
             node_port_range="30000-32767",
             seed="" if seed is None else str(seed),
             clock=clock.isoformat() if isinstance(clock, datetime) else clock or "",

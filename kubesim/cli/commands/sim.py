@@ -25,6 +25,7 @@ ServiceCIDR = Annotated[str, typer.Option(help="Addresses of Services; two, with
 PodCIDR = Annotated[str, typer.Option(help="Addresses of Pods (IPv4); each node gets a /24 of them.")]
 NodePorts = Annotated[str, typer.Option(help="The node ports, FIRST-LAST.")]
 Seed = Annotated[str, typer.Option(help="With a seed, random values come out the same each time.")]
+KubeDNS = Annotated[bool, typer.Option("--kube-dns", help="With the Service kube-dns in kube-system.")]
 Clock = Annotated[str, typer.Option(help="`system`, or a time in RFC 3339 at which the clock stands still.")]
 
 
@@ -65,6 +66,7 @@ def create(
     seed: Seed = "",
     clock: Clock = "system",
     *,
+    kube_dns: KubeDNS = False,
     use: Annotated[bool, typer.Option(help="Work with the new cluster from now on.")] = True,
 ) -> None:
     """Make a cluster."""
@@ -79,6 +81,7 @@ def create(
             node_port_range=node_port_range,
             seed=seed,
             clock=clock,
+            kube_dns=kube_dns,
         )
         with working(own.streams, f"Making {name} …"):
             own.session.create_cluster(config)

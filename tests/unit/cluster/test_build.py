@@ -49,6 +49,32 @@ def test_a_new_cluster_has_what_every_cluster_has() -> None:
     assert (subset["addresses"], subset["ports"][0]["port"]) == ([{"ip": "172.18.0.2"}], 6443)
 
 
+def test_kube_dns_shows_where_it_is_asked_for() -> None:
+    cluster = make_cluster(kube_dns=True, settle=True)
+    service = cluster.client.get(SERVICES, "kube-dns", "kube-system")
+    assert service["metadata"]["labels"] == {
+        "k8s-app": "kube-dns",
+        "kubernetes.io/cluster-service": "true",
+        "kubernetes.io/name": "CoreDNS",
+    }
+    assert service["spec"]["clusterIP"] == cluster.config.dns_address == "10.96.0.10"
+    ports = [("dns", 53, "UDP"), ("dns-tcp", 53, "TCP"), ("metrics", 9153, "TCP")]
+    assert [(p["name"], p["port"], p["protocol"]) for p in service["spec"]["ports"]] == ports
+    (subset,) = cluster.client.get(ENDPOINTS, "kube-dns", "kube-system")["subsets"]
+    assert subset["addresses"] == [{"ip": "172.18.0.2"}]
+    (piece,) = cluster.client.list(ENDPOINT_SLICES, "kube-system")["items"]
+    assert [(p["name"], p["port"], p["protocol"]) for p in piece["ports"]] == ports
+    assert decode_config(cluster.config.encode()).kube_dns
+
+
+@pytest.mark.parametrize(
+    ("cidr", "address"),
+    [("10.96.0.0/12", "10.96.0.10"), ("10.0.0.0/29", "10.0.0.6"), ("fd00::/112", "fd00::a")],
+)
+def test_the_address_of_dns(cidr: str, address: str) -> None:
+    assert ClusterConfig(service_cidrs=(cidr,)).dns_address == address
+
+
 def test_the_controllers_add_accounts_and_certificates() -> None:
     cluster = make_cluster(settle=True)
     for namespace in ("default", "kube-node-lease", "kube-public", "kube-system"):
