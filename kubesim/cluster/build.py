@@ -337,6 +337,8 @@ class Cluster:
             ca_certificate=self.authority.ca_pem.decode(),
             api_server=API_SERVER,
             kubernetes_ip=host_in(self.config.service_cidrs[0], 1),
+            load_balancers=parts.client("cloud-controller-manager"),
+            load_balancer_pool=self.config.load_balancer_pool,
         )
         client = parts.client("kube-scheduler")
         found += scheduler.reconcilers(

@@ -36,7 +36,8 @@ class ClusterConfig:
     """The settings of a cluster. `seed` makes uids, names and addresses the same each time.
 
     `kube_dns` says whether the cluster's DNS shows as the Service kube-dns; it answers in any case. `frozen_at`
-    stops the clock at a moment; `created` is when the cluster was made.
+    stops the clock at a moment; `created` is when the cluster was made. `load_balancer_pool` are the addresses for
+    Services of type LoadBalancer, as `address_range` reads them; without any they wait for one for ever.
     """
 
     name: str = "default"
@@ -49,6 +50,7 @@ class ClusterConfig:
     kube_dns: bool = False
     frozen_at: datetime | None = None
     created: datetime | None = None
+    load_balancer_pool: tuple[str, ...] = ()
 
     def validate(self) -> None:
         """Raises ConfigError."""
@@ -78,6 +80,22 @@ class ClusterConfig:
             raise ConfigError(f"the pod CIDR must be IPv4 and hold a /24 for each node: {self.pod_cidr}")
         if 1 << (24 - pods.prefixlen) < self.nodes:
             raise ConfigError(f"the pod CIDR {self.pod_cidr} has no room for {self.nodes} nodes")
+        if self.load_balancer_pool:
+            self._validate_pool([*networks, pods])
+
+    def _validate_pool(self, used: list[IPv4Network | IPv6Network]) -> None:
+        from kubesim.util.ipnet import address_range
+
+        # The whole /24 of the nodes: its first addresses are the host's and the API server's.
+        taken = [*(str(n) for n in used), f"{NODE_NETWORK}0/24"]
+        try:
+            pool = [address_range(text) for text in self.load_balancer_pool]
+        except ValueError as error:
+            raise ConfigError(f"bad load balancer pool: {error}") from None
+        for position, part in enumerate(pool):
+            for text in (*taken, *self.load_balancer_pool[:position]):
+                if part.overlaps(address_range(text)):
+                    raise ConfigError(f"the load balancer pool {part} overlaps with {text}")
 
     @property
     def git_version(self) -> str:
@@ -107,8 +125,9 @@ class ClusterConfig:
 def decode_config(text: bytes) -> ClusterConfig:
     """Read a kept configuration. Settings that only a newer kubesim knows are refused."""
     found: dict[str, Any] = decode(text)
-    for name in ("service_cidrs", "node_port_range"):
-        found[name] = tuple(found[name])
+    for name in ("service_cidrs", "node_port_range", "load_balancer_pool"):
+        if name in found:  # clusters of older versions have no pool
+            found[name] = tuple(found[name])
     for name in ("frozen_at", "created"):
         found[name] = parse_time(found[name]) if found[name] else None
     try:

@@ -88,6 +88,7 @@ def parse_config(
     seed: str,
     clock: str,
     kube_dns: bool = False,
+    load_balancer_pool: str = "",
 ) -> ClusterConfig:
     """A configuration from the words of a command line. Raises ConfigError."""
     low, dash, high = node_port_range.partition("-")
@@ -103,6 +104,7 @@ def parse_config(
         node_port_range=(int(low), int(high)),
         kube_dns=kube_dns,
         frozen_at=_frozen_at(clock),
+        load_balancer_pool=tuple(p.strip() for p in load_balancer_pool.split(",") if p.strip()),
     )
     config.validate()
     # Only asked of a new cluster: reading which versions there are costs what a cold command must not pay.

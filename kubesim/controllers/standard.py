@@ -8,7 +8,7 @@ ones see a quiet cluster and do their work once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from kubesim.apimachinery.scheme import Scheme
@@ -32,6 +32,7 @@ ORDER: Final = (
     "endpoints-controller",
     "endpointslice-controller",
     "endpointslice-mirroring-controller",
+    "service-lb-controller",
     "garbage-collector-controller",
     "resourcequota-controller",
     "event-ttl-controller",
@@ -54,11 +55,14 @@ def reconcilers(
     ca_certificate: str,
     api_server: tuple[str, int],
     kubernetes_ip: str,
+    load_balancers: Client | None = None,
+    load_balancer_pool: Sequence[str] = (),
 ) -> list[Reconciler]:
     """Every controller of this room. `ca_certificate` is the PEM text that Pods get in `kube-root-ca.crt`.
 
     `api_server` is the address and port that the Service `kubernetes`, at `kubernetes_ip`, leads to.
-    `state` keeps what is not an object.
+    `state` keeps what is not an object. The `load_balancer_pool` is that of a cloud, whose controller writes through
+    `load_balancers`; without a pool there is no cloud.
     """
     # Imported here: a command that only reads builds no controllers.
     from kubesim.controllers.endpoints import EndpointsController
@@ -77,8 +81,22 @@ def reconcilers(
 
     finder, view = ServiceFinder(client), ServiceView(client)
     address, port = api_server
+    found: list[Reconciler] = []
+    if load_balancers is not None and load_balancer_pool:
+        from kubesim.controllers.loadbalancer import ServiceLBController
+
+        found.append(
+            ServiceLBController(
+                load_balancers,
+                pool=load_balancer_pool,
+                recorder=EventBroadcaster(load_balancers, clock=clock).recorder("service-controller"),
+                state=state,
+                clock=clock,
+            )
+        )
     return in_order(
         [
+            *found,
             NamespaceController(client, scheme=scheme, state=state, clock=clock),
             ServiceAccountController(client),
             RootCACertPublisher(client, ca_certificate=ca_certificate),

@@ -24,6 +24,13 @@ Version = Annotated[str, typer.Option(help="The Kubernetes version, 1.25 to 1.37
 ServiceCIDR = Annotated[str, typer.Option(help="Addresses of Services; two, with a comma, for dual stack.")]
 PodCIDR = Annotated[str, typer.Option(help="Addresses of Pods (IPv4); each node gets a /24 of them.")]
 NodePorts = Annotated[str, typer.Option(help="The node ports, FIRST-LAST.")]
+Pool = Annotated[
+    str,
+    typer.Option(
+        help="Addresses for Services of type LoadBalancer: FIRST-LAST or a CIDR, several with commas, such as "
+        "172.18.255.200-172.18.255.250. Without any their address stays <pending>."
+    ),
+]
 Seed = Annotated[str, typer.Option(help="With a seed, random values come out the same each time.")]
 KubeDNS = Annotated[bool, typer.Option("--kube-dns", help="With the Service kube-dns in kube-system.")]
 Clock = Annotated[str, typer.Option(help="`system`, or a time in RFC 3339 at which the clock stands still.")]
@@ -63,6 +70,7 @@ def create(
     service_cidr: ServiceCIDR = "10.96.0.0/12",
     pod_cidr: PodCIDR = "10.244.0.0/16",
     node_port_range: NodePorts = "30000-32767",
+    load_balancer_pool: Pool = "",
     seed: Seed = "",
     clock: Clock = "system",
     *,
@@ -79,6 +87,7 @@ def create(
             service_cidr=service_cidr,
             pod_cidr=pod_cidr,
             node_port_range=node_port_range,
+            load_balancer_pool=load_balancer_pool,
             seed=seed,
             clock=clock,
             kube_dns=kube_dns,
