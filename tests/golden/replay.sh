@@ -15,13 +15,14 @@ if [ "${1:-}" = --cli ]; then
     shift 2
 fi
 cd "$(dirname "$0")/../.."
-KUBESIM_HOME=$(mktemp -d)
-export KUBESIM_HOME
-trap 'kubesim down >/dev/null; rm -rf "$KUBESIM_HOME"' EXIT
 if [ "$cli" = kubectl ]; then
+    # It lives in memory, without a home.
     .venv/bin/python tests/golden/kubectl.py "$recordings" "$@"
     exit
 fi
+KUBESIM_HOME=$(mktemp -d)
+export KUBESIM_HOME
+trap 'kubesim down >/dev/null; rm -rf "$KUBESIM_HOME"' EXIT
 export PATH="$PWD/.venv/bin:$PATH"
 kubesim sim create golden --nodes 1 >/dev/null
 python3 "$recordings/replay.py" --cli "$cli" "$@"
