@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _LABEL_UNDERSCORE = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
@@ -392,6 +393,7 @@ def is_valid_cidr(value: str) -> list[str]:
     return ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"]
 
 
+@lru_cache(maxsize=16_384)
 def ip_family(value: str) -> int:
     """4 or 6, or 0 for what is no IP address. Leading zeros are decimal: k8s.io/utils/net, ParseIPSloppy.
 

@@ -228,6 +228,8 @@ def validate_managed_fields(entries: list[JSONObject], path: Path) -> list[Field
 
 
 def validate_field_manager(manager: str, path: Path) -> list[FieldError]:
+    if manager.isascii() and manager.isprintable() and len(manager) <= _FIELD_MANAGER_MAX:
+        return []
     errors: list[FieldError] = []
     if byte_length(manager) > _FIELD_MANAGER_MAX:
         errors.append(field.too_long(path, "", _FIELD_MANAGER_MAX))

@@ -56,7 +56,7 @@ def log_events(
     Raises StatusError 410 at once if some of it has been dropped.
     """
     newest = storage.revision()
-    first = _chunk(storage, after, limit)
+    first = _chunk(storage, after, 0 if resources else limit)
     return _events(storage, first, newest, limit, frozenset(resources))
 
 

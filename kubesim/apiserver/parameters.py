@@ -59,6 +59,8 @@ def write_options(
 def manager_of(request: Request) -> str:
     """Who writes, where the request does not say: the beginning of the user agent (prefixFromUserAgent)."""
     agent = request.headers.get("user-agent", "").partition("/")[0]
+    if agent.isascii() and agent.isprintable() and len(agent) <= _MANAGER_LIMIT:
+        return agent
     return "".join(c for c in agent if c.isprintable()).encode()[:_MANAGER_LIMIT].decode("utf-8", "ignore")
 
 

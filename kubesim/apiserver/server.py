@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from kubesim.registry.tokens import TokenKey
 
 LOG_PATH: Final = "/kubesim/log"
+REVISION_PATH: Final = "/kubesim/revision"
 PODS: Final = GroupVersionResource("", "v1", "pods")
 JSON_TYPE: Final = {"content-type": "application/json"}
 OPENID_CONFIGURATION: Final = "/.well-known/openid-configuration"
@@ -244,6 +245,8 @@ class APIServer:
         path, method = call.info.path, call.request.method
         if path == LOG_PATH:
             return self._log(call)
+        if path == REVISION_PATH:
+            return Response(200, {"revision": self._storage.revision()}, dict(JSON_TYPE))
         if path.startswith("/api"):
             found = self._discover(call)
             if found is not None:

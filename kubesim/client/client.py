@@ -191,16 +191,26 @@ class Client:
         response = self.request("GET", resource_path(gvr, namespace), query=query)
         return response.events if response.events is not None else iter(())
 
-    def log(self, after: int, *, limit: int = 0) -> Iterator[WatchEvent]:
-        """Every change of every kind after a revision, in order, up to the newest; never blocks; in process
-        only.
+    def log(
+        self, after: int, *, limit: int = 0, resources: Sequence[GroupVersionResource] = ()
+    ) -> Iterator[WatchEvent]:
+        """Every change of every kind, or of these resources, after a revision, in order, up to the newest; never
+        blocks; in process only.
 
         Each event has its `old` object, and its object's resourceVersion is the revision of the change.
         Raises StatusError 410 if compaction has dropped some of it.
         """
-        query = {"after": str(after), "limit": str(limit) if limit else ""}
+        query = {
+            "after": str(after),
+            "limit": str(limit) if limit else "",
+            "resources": [r.qualified for r in resources],
+        }
         response = self.request("GET", "/kubesim/log", query=query)
         return response.events if response.events is not None else iter(())
+
+    def revision(self) -> int:
+        """The revision of the newest change there is; in process only."""
+        return int(_object(self.request("GET", "/kubesim/revision"))["revision"])
 
 
 def _object(response: Response) -> JSONObject:

@@ -284,7 +284,7 @@ class Containers:
         pod, spec, metadata = work.pod, work.spec, work.pod["metadata"]
         hostname, domain = hostname_and_domain(pod, self._config)
         security = {**(spec.get("securityContext") or {}), **(container.get("securityContext") or {})}
-        variables = dict(environment)
+        variables = environment
         limit = ((container.get("resources") or {}).get("limits") or {}).get("memory")
         return ContainerSpec(
             id=record.id,

@@ -21,7 +21,7 @@ from kubesim.util.jsontypes import JSONObject
 class Environment:
     """Variables in order, and the sentences about keys that are no names for variables (for Events)."""
 
-    variables: dict[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
 
 
@@ -30,22 +30,22 @@ def build_environment(facts: PodFacts, container: JSONObject, sources: Sources) 
     pod = facts.pod
     namespace = pod["metadata"]["namespace"]
     spec = pod.get("spec") or {}
-    services = dict(sources.master_service())
-    if spec.get("enableServiceLinks") is not False:
-        services |= sources.services(namespace)
-    made = Environment()
+    services = sources.services(namespace, links=spec.get("enableServiceLinks") is not False)
+    own: dict[str, str] = {}
+    skipped: list[str] = []
     for source in container.get("envFrom") or ():
-        _add_source(made, namespace, source, sources)
+        _add_source(own, skipped, namespace, source, sources)
     for entry in container.get("env") or ():
-        value = _value(facts, container, entry, made.variables, services, sources)
+        value = _value(facts, container, entry, own, services, sources)
         if value is not None:
-            made.variables[entry["name"]] = value
-    for name, value in services.items():
-        made.variables.setdefault(name, value)
-    return made
+            own[entry["name"]] = value
+    # The Services' variables are many: containers without any of their own share them.
+    return Environment({**own, **services, **own} if own else services, skipped)
 
 
-def _add_source(made: Environment, namespace: str, source: JSONObject, sources: Sources) -> None:
+def _add_source(
+    own: dict[str, str], skipped: list[str], namespace: str, source: JSONObject, sources: Sources
+) -> None:
     secret = bool(source.get("secretRef"))
     reference = source.get("secretRef") if secret else source.get("configMapRef")
     if not reference:
@@ -62,10 +62,10 @@ def _add_source(made: Environment, namespace: str, source: JSONObject, sources: 
         if not _is_variable_name(prefix + key):
             invalid.append(key)
             continue
-        made.variables[prefix + key] = value.decode("utf-8", "replace")
+        own[prefix + key] = value.decode("utf-8", "replace")
     if invalid:
         kind = "secret" if secret else "configMap"
-        made.skipped.append(
+        skipped.append(
             f"Keys [{', '.join(invalid)}] from the EnvFrom {kind} {namespace}/{name} were skipped since they"
             " are considered invalid environment variable names."
         )

@@ -1,12 +1,16 @@
-"""Reading what Pods refer to: ConfigMaps, Secrets, Services, tokens; each once for a round of work."""
+"""Reading what Pods refer to: ConfigMaps, Secrets, Services, tokens; each once for a round of work, and Services
+only when one of them has changed.
+"""
 
 from __future__ import annotations
 
 from base64 import b64decode
+from collections.abc import Mapping
 
 from kubesim.client.client import Client
 from kubesim.client.lister import get_or_none, items
 from kubesim.client.resources import CONFIG_MAPS, NODES, SECRETS, SERVICE_ACCOUNTS, SERVICES
+from kubesim.client.unchanged import Unchanged
 from kubesim.kubelet.serviceenv import service_environment
 from kubesim.util.jsontypes import JSONObject
 
@@ -19,11 +23,13 @@ class Sources:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._objects: dict[tuple[str, str, str], JSONObject | None] = {}
-        self._services: dict[str, dict[str, str]] = {}
+        self._services: dict[tuple[str, bool], dict[str, str]] = {}
+        self._services_unchanged = Unchanged(client, SERVICES)
+        self._checked = False
         self._tokens: dict[tuple[str, int, str], str] = {}
 
     def forget(self) -> None:
-        self._objects, self._services, self._tokens = {}, {}, {}
+        self._objects, self._tokens, self._checked = {}, {}, False
 
     def config_map(self, namespace: str, name: str) -> JSONObject | None:
         return self._get("configmaps", namespace, name)
@@ -41,20 +47,22 @@ class Sources:
             self._objects[key] = get_or_none(self._client, gvr, name, namespace)
         return self._objects[key]
 
-    def services(self, namespace: str) -> dict[str, str]:
-        """The variables of the Services of a namespace that have an address."""
-        if namespace not in self._services:
-            found = items(self._client.list(SERVICES, namespace))
-            self._services[namespace] = service_environment(found)
-        return self._services[namespace]
-
-    def master_service(self) -> dict[str, str]:
-        """The variables of the Service `kubernetes`, which every container has."""
-        key = f"{MASTER_NAMESPACE}/{MASTER_SERVICE}"
-        if key not in self._services:
-            found = get_or_none(self._client, SERVICES, MASTER_SERVICE, MASTER_NAMESPACE)
-            self._services[key] = service_environment([found] if found else [])
-        return self._services[key]
+    def services(self, namespace: str, *, links: bool) -> Mapping[str, str]:
+        """The variables of the Service `kubernetes`, which every container has, and with `links` those of the
+        Services of the namespace that have an address. They are shared, and only to be read.
+        """
+        if not self._checked:
+            self._checked = True
+            if not self._services_unchanged():
+                self._services = {}
+        found = self._services.get((namespace, links))
+        if found is None:
+            master = get_or_none(self._client, SERVICES, MASTER_SERVICE, MASTER_NAMESPACE)
+            found = service_environment([master] if master else [])
+            if links:
+                found |= service_environment(items(self._client.list(SERVICES, namespace)))
+            self._services[namespace, links] = found
+        return found
 
     def token(self, pod: JSONObject, seconds: int, audience: str) -> str:
         """A token of a Pod's ServiceAccount, which ends with the Pod. Raises StatusError 404 where there is no

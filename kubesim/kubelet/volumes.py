@@ -5,7 +5,7 @@ Rules as in pkg/volume/{configmap,secret,projected,downwardapi} of Kubernetes 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from kubesim.apimachinery.errors import StatusError
@@ -137,7 +137,7 @@ def _downward(facts: PodFacts, entries: Iterable[JSONObject]) -> dict[str, bytes
 
 
 def mounts_of(
-    container: JSONObject, volumes: dict[str, Volume], environment: dict[str, str]
+    container: JSONObject, volumes: dict[str, Volume], environment: Mapping[str, str]
 ) -> Iterator[Mount]:
     """A container's mounts."""
     for mount in container.get("volumeMounts") or ():

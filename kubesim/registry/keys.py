@@ -19,6 +19,23 @@ STORED_AS: Final[Mapping[GroupVersionResource, GroupVersionKind]] = {
     ),
 }
 
+# Fields that most objects of a kind have in common: a look-up would find nearly all of them, and the entries are most
+# of what it costs to store an Event. They can be selected by; the objects are then read.
+UNINDEXED: Final = frozenset(
+    {
+        "involvedObject.apiVersion",
+        "involvedObject.fieldPath",
+        "involvedObject.kind",
+        "involvedObject.namespace",
+        "involvedObject.resourceVersion",
+        "reportingComponent",
+        "source",
+        "spec.hostNetwork",
+        "spec.restartPolicy",
+        "spec.schedulerName",
+    }
+)
+
 # In a name or a namespace, what the keys themselves are made of: IsValidPathSegmentName.
 _NOT_IN_SEGMENTS: Final = ("/", "%")
 
@@ -60,7 +77,7 @@ def indexes_of(resource: Resource, obj: JSONObject) -> list[tuple[str, str]]:
     found += [
         ("field", f"{label}={value}")
         for label, value in resource.fields(obj).items()
-        if value and not label.startswith("metadata.")
+        if value and label not in UNINDEXED and not label.startswith("metadata.")
     ]
     found += resource.indexes(obj)
     return found

@@ -14,7 +14,7 @@ from kubesim.apimachinery.fields import FieldSelector
 from kubesim.apimachinery.gvk import GroupVersionResource
 from kubesim.apimachinery.scheme import Resource
 from kubesim.registry.conversion import Conversion, conversion_of
-from kubesim.registry.keys import prefix_of
+from kubesim.registry.keys import UNINDEXED, prefix_of
 from kubesim.registry.listing import (
     EXACT,
     VERSION_TOO_OLD,
@@ -48,6 +48,7 @@ TALLY_BOUNDS = (30, 3000)
 """How far the finds of look-ups are counted to choose the one with the fewest: a few, then many."""
 NO_REVISION = b'"resourceVersion":""'
 STANDARD_LABELS = frozenset({"metadata.name", "metadata.namespace"})
+_NOT_LOOKED_UP = STANDARD_LABELS | UNINDEXED
 
 
 class Reading:
@@ -240,7 +241,7 @@ class Reading:
         allowed += [
             ("field", (f"{r.field}={r.value}",))
             for r in options.field_selector.requirements
-            if r.operator == "=" and r.value and r.field not in STANDARD_LABELS
+            if r.operator == "=" and r.value and r.field not in _NOT_LOOKED_UP
         ]
         if len(allowed) < 2:
             return allowed[0] if allowed else None

@@ -183,6 +183,7 @@ class ContainerRuntime:
         # must find the others at the same one.
         self._loaded: dict[str, _Container] = {}
         self._volumes: dict[str, _Volume] = {}
+        self._most_volumes = 2 * LOADED  # with more, those that nobody uses are let go
         self._trees: dict[str, Files] = {}
         self._looks = 0
         self._alive: WeakValueDictionary[str, _Container] = WeakValueDictionary()
@@ -204,9 +205,10 @@ class ContainerRuntime:
             for container in list(self._loaded.values())[:surplus]:
                 if not container.in_use and not container.unsaved:
                     del self._loaded[container.spec.id]
-        if len(self._volumes) > 2 * LOADED:
+        if len(self._volumes) > self._most_volumes:
             used = {m.source for c in self._alive.values() for m in c.spec.mounts}
             self._volumes = {s: v for s, v in self._volumes.items() if s in used or v.files.changed}
+            self._most_volumes = max(2 * LOADED, 2 * len(self._volumes))
 
     @_locked
     def start_over(self) -> None:

@@ -66,6 +66,7 @@ class _State:
         self.lookup: dict[tuple[str, str], set[str]] = {}
         self.pools: dict[str, dict[str, str]] = {}
         self.notes: dict[str, bytes] = {}
+        self.note_names: list[str] = []  # sorted
         self.revision = 0
         self.oldest = 0
         self.undo: list[Callable[[], object]] = []
@@ -107,6 +108,15 @@ class _State:
                 del self.lookup[entry]
         for entry in new - old:
             self.lookup.setdefault(entry, set()).add(key)
+
+    def put_note(self, name: str, value: bytes | None) -> None:
+        if value is None:
+            if self.notes.pop(name, None) is not None:
+                del self.note_names[bisect_left(self.note_names, name)]
+            return
+        if name not in self.notes:
+            insort(self.note_names, name)
+        self.notes[name] = value
 
     def span(self, prefix: str, after: str) -> tuple[int, int]:
         """Where the live keys with a prefix stand that sort after `after`."""
@@ -246,7 +256,9 @@ class MemoryStorage:
 
     def notes(self, prefix: str) -> dict[str, bytes]:
         with self._reading() as state:
-            return {n: v for n, v in sorted(state.notes.items()) if n.startswith(prefix)}
+            names = state.note_names
+            found = names[bisect_left(names, prefix) : bisect_left(names, prefix + _LAST)]
+            return {name: state.notes[name] for name in found}
 
     def close(self) -> None:
         with self._lock:
@@ -368,10 +380,10 @@ class MemoryTransaction:
         return self._state.notes.get(name)
 
     def set_note(self, name: str, value: bytes | None) -> None:
-        notes = self._state.notes
-        old = notes.get(name)
-        _put(notes, name, value)
-        self._state.undo.append(lambda: _put(notes, name, old))
+        state = self._state
+        old = state.notes.get(name)
+        state.put_note(name, value)
+        state.undo.append(lambda: state.put_note(name, old))
 
     def _expect(self, key: str, expected: int) -> Row:
         row = self.get(key)
@@ -395,13 +407,6 @@ def _past_page(state: _State, prefix: str, at: int, after: str, limit: int) -> P
     rows = list(islice(past, limit))
     remaining = sum(1 for _ in past)
     return Page(rows, at, more=remaining > 0, remaining=remaining)
-
-
-def _put(notes: dict[str, bytes], name: str, value: bytes | None) -> None:
-    if value is None:
-        notes.pop(name, None)
-    else:
-        notes[name] = value
 
 
 def _revision(version: _Version) -> int:

@@ -68,12 +68,12 @@ class FrozenClock:
 
 def format_time(at: datetime) -> str:
     """RFC 3339 to the second, as metav1.Time is written."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def format_micro_time(at: datetime) -> str:
     """RFC 3339 to the microsecond, as metav1.MicroTime is written."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_time(text: str) -> datetime:

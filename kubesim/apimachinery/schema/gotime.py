@@ -10,7 +10,7 @@ from kubesim.util.gotext import quote
 
 RFC3339 = "2006-01-02T15:04:05Z07:00"
 RFC3339_MICRO = "2006-01-02T15:04:05.000000Z07:00"
-ZERO_TIME = format_time(datetime(1, 1, 1, tzinfo=UTC))  # strftime does not fill up years
+ZERO_TIME = format_time(datetime(1, 1, 1, tzinfo=UTC))
 
 _DIGITS = "0123456789"
 

@@ -9,9 +9,9 @@ import re
 from typing import Any
 
 # Written as they are stored; everything else is read by `gotime`, to which this is the short cut.
-PLAIN_TIME = re.compile(
-    r"[12]\d{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ"
-)
+_PLAIN = r"[12]\d{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d"
+PLAIN_TIME = re.compile(f"{_PLAIN}Z", re.ASCII)
+_PLAIN_MICRO_TIME = re.compile(rf"{_PLAIN}\.\d{{6}}Z", re.ASCII)
 
 _ALPHABET = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 
@@ -33,7 +33,7 @@ def quantity_text(value: Any) -> str:
 
 def time_text(text: str, *, micro: bool) -> str | None:
     """A time as Go writes it again, None for the zero time. Raises ValueError with Go's text."""
-    if not micro and PLAIN_TIME.fullmatch(text):
+    if (_PLAIN_MICRO_TIME if micro else PLAIN_TIME).fullmatch(text):
         return text
     from kubesim.apimachinery.schema.gotime import rewritten
 
