@@ -136,7 +136,8 @@ def test_a_new_connection_takes_the_place_of_the_idlest(server: DNSServer) -> No
             client.close()
 
 
-def read_or_fail(client: socket.socket) -> None:
+def read_or_fail(client: socket.socket, sent: bytes = b"") -> None:
+    client.sendall(sent)
     if client.recv(1) == b"":
         raise ConnectionResetError
 
@@ -146,10 +147,8 @@ def test_an_idle_connection_is_closed(sent: bytes) -> None:
     server = DNSServer(dns_of(make_cluster()), idle=0.05)
     server.start()
     try:
-        with connect(server) as client:
-            client.sendall(sent)
-            with pytest.raises(ConnectionError):
-                read_or_fail(client)
+        with connect(server) as client, pytest.raises(ConnectionError):
+            read_or_fail(client, sent)
         assert server.connections == 0
     finally:
         server.stop()
@@ -164,10 +163,9 @@ def test_stopping_ends_everything() -> None:
         server.stop()
         with pytest.raises(ConnectionError):
             read_or_fail(client)
-    again = DNSServer(dns_of(make_cluster()), port=port)
-    assert again.start() == port
-    again.stop()
-    again.stop()
+    server.stop()
+    with socket.socket() as client, pytest.raises(ConnectionRefusedError):
+        client.connect(("127.0.0.1", port))
 
 
 def test_a_port_that_is_taken(server: DNSServer) -> None:
