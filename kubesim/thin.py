@@ -109,7 +109,11 @@ def wants_own_process(words: list[str]) -> bool:
     """Whether a command is to run in the caller's process."""
     if not _OWN.isdisjoint(words):
         return True
-    interactive = "exec" in words or "run" in words or "debug" in words
+    if words[:1] == ["curl"]:
+        return False  # its URLs are those of the simulation
+    if words[:1] == ["ssh"] and len(words) == 2:
+        return True
+    interactive = "ssh" in words or "exec" in words or "run" in words or "debug" in words
     follows = "run" in words or "debug" in words
     for word in words:
         if word == "--":

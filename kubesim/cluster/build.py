@@ -41,6 +41,7 @@ from kubesim.util.state import StateStore
 
 if TYPE_CHECKING:
     from kubesim.client.reconcile import Reconciler
+    from kubesim.cluster.network import ClusterNetwork
     from kubesim.cluster.pki import Authority
     from kubesim.controllers.manager import Manager, SettleReport
     from kubesim.dns.clusterdns import ClusterDNS
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from kubesim.registry.service.repair import Repair
     from kubesim.registry.tokens import TokenKey
     from kubesim.runtime.container import ContainerRuntime
+    from kubesim.runtime.network_view import NetworkView
+    from kubesim.runtime.spec import ContainerSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,7 @@ class Cluster:
         self._make_runtime = runtime
         self._making = RLock()
         self._runtime: ContainerRuntime | None = None
+        self._network: ClusterNetwork | None = None
         self._manager: Manager | None = None
         self._moments: list[tuple[float, int]] = []
         self.on_controller_error: Callable[[str, str, Exception], object] | None = None
@@ -161,8 +165,35 @@ class Cluster:
         """What runs containers; None in a cluster whose nodes run nothing."""
         with self._making:
             if self._runtime is None and self._make_runtime is not None:
-                self._runtime = self._make_runtime(self.parts)
+                runtime = self._runtime = self._make_runtime(self.parts)
+                runtime.join(self._view)
+                runtime.on_exit = self._ended
             return self._runtime
+
+    def _view(self, spec: ContainerSpec) -> NetworkView:
+        """The network of a container; nothing of it is loaded before there is a container."""
+        return self.network.view_of_pod(spec)
+
+    def _ended(self, container_id: str) -> None:
+        """A container has ended through what somebody said to it: its kubelet looks at it."""
+        key = self.runtime.pod_of(container_id) if self.runtime is not None else ""
+        if key:
+            WorkState(self.state).post(("kubelet", key), self.clock.now(), "a container of it ended")
+
+    @property
+    def network(self) -> ClusterNetwork:
+        """What moves packets between Pods, nodes and the outside. Raises RuntimeError in a cluster that runs nothing."""
+        from kubesim.cluster.network import ClusterNetwork
+
+        with self._making:
+            runtime = self.runtime
+            if runtime is None:
+                raise RuntimeError("the nodes of this cluster run nothing")
+            if self._network is None:
+                self._network = ClusterNetwork(
+                    self.parts, runtime, dns=self.dns, revision=self.storage.revision
+                )
+            return self._network
 
     @cached_property
     def pods(self) -> PodServer:

@@ -186,6 +186,7 @@ class ContainerRuntime:
         self._most_volumes = 2 * LOADED  # with more, those that nobody uses are let go
         self._trees: dict[str, Files] = {}
         self._looks = 0
+        self._talked = False
         self._alive: WeakValueDictionary[str, _Container] = WeakValueDictionary()
         self.lock = FairLock()
         """Held by whoever touches a container or what it listens on."""
@@ -224,6 +225,10 @@ class ContainerRuntime:
         used = {m.source for c in self._loaded.values() for m in c.spec.mounts}
         self._volumes = {s: v for s, v in self._volumes.items() if s in used}
 
+    def join(self, network: NetworkFactory) -> None:
+        """Containers that are loaded from now on are in this network."""
+        self._network = network
+
     # Images
 
     @property
@@ -257,6 +262,7 @@ class ContainerRuntime:
         else:
             self._run_main(container, now.timestamp())
         self._settle(container)
+        self._flush_talk()
         return container.state
 
     @_locked
@@ -266,6 +272,7 @@ class ContainerRuntime:
         self._advance(container, self._now())
         if container.dirty or container.journal.dirty:
             self._keep(container)
+        self._flush_talk()
         return container.state
 
     @_locked
@@ -327,7 +334,19 @@ class ContainerRuntime:
             return []
         if container.until is not None and container.until <= self._now():
             self.advance(container_id)
+        self._talked = True
         return container.machine.listeners() if container.state.running else []
+
+    @_locked
+    def pod_of(self, container_id: str) -> str:
+        """The Pod of a container that is loaded, as `namespace/name`; empty for others."""
+        container = self._alive.get(container_id)
+        return f"{container.spec.pod_namespace}/{container.spec.pod_name}" if container is not None else ""
+
+    @_locked
+    def containers_of(self, pod_uid: str) -> list[str]:
+        """The ids of a Pod's containers that are loaded: those that have only just been started are among them."""
+        return [i for i, c in list(self._alive.items()) if c.spec.pod_uid == pod_uid]
 
     # Attaching
 
@@ -371,6 +390,7 @@ class ContainerRuntime:
             self._keep(container)
         else:
             self._finish(container, code, self._now())
+        self._flush_talk()
         if attachment.gone:
             raise KeyboardInterrupt
 
@@ -477,6 +497,7 @@ class ContainerRuntime:
         finally:
             container.commands -= 1
             self._after_execution(container)
+            self._flush_talk()
 
     def _unlocked(self, container: _Container, streams: Streams) -> Streams:
         """The same streams; others may do something while these are waited for."""
@@ -506,6 +527,8 @@ class ContainerRuntime:
         """
 
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            if ends:
+                self._flush_talk()  # while this one waits, others look at whom it has talked to
             self.lock.release()
             try:
                 return call(*args, **kwargs)
@@ -575,8 +598,16 @@ class ContainerRuntime:
     def flush(self) -> None:
         """Keep what applications have logged and changed since the last time."""
         for container in list(self._alive.values()):
-            if container.unsaved:
+            if container.in_use and container.unsaved:
                 self._keep(container)
+            elif container.unsaved:
+                self._after_execution(container)
+
+    def _flush_talk(self) -> None:
+        """The same after somebody may have talked to a container's applications."""
+        if self._talked:
+            self._talked = False
+            self.flush()
 
     def _keep(self, container: _Container) -> None:
         prefix = f"runtime/{container.spec.id}/"

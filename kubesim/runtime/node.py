@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from kubesim.runtime.execution import execute
 from kubesim.runtime.filesystem import FILE, FileSystem, Node, Overlay, image_tree
@@ -14,12 +17,20 @@ from kubesim.runtime.spec import Streams
 from kubesim.util.clock import Clock
 from kubesim.util.state import StateStore
 
+if TYPE_CHECKING:
+    from kubesim.runtime.container import ContainerRuntime
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
 
 class NodeMachine:
     """One node as a person sees it who has logged in.
 
     `programs` are what the node has beyond the catalogue's commands, such as `iptables-save`: functions from a
     `Process` to its exit code. What is written to its files stays under `runtime/node/<name>/files`.
+
+    Its commands talk to what listens in the containers of `runtime`: they hold its lock, and give it up while they wait.
     """
 
     def __init__(
@@ -33,8 +44,10 @@ class NodeMachine:
         addresses: Iterable[str] = (),
         resolv_conf: str = "",
         programs: Mapping[str, Program] | None = None,
+        runtime: ContainerRuntime | None = None,
     ) -> None:
         self._state = state
+        self._runtime = runtime
         self._key = f"runtime/node/{name}/files"
         self._network = network
         image = catalogue.node()
@@ -73,9 +86,39 @@ class NodeMachine:
         self, argv: Iterable[str], streams: Streams, *, wait: Callable[[float], None] | None = None
     ) -> int:
         """Run a command on the node; its exit code. Raises ExecError."""
-        try:
-            return execute(self.machine, list(argv), streams, wait=wait)
-        finally:
-            if self._root.changed:
-                self._state.set(self._key, pack(self._root.dump()))
-                self._root.changed = False
+        with self._runtime.lock if self._runtime is not None else nullcontext():
+            if self._runtime is not None:
+                streams, wait = self._unlocked(streams), self._releasing(wait) if wait is not None else None
+            try:
+                return execute(self.machine, list(argv), streams, wait=wait)
+            finally:
+                if self._root.changed:
+                    self._state.set(self._key, pack(self._root.dump()))
+                    self._root.changed = False
+                if self._runtime is not None:
+                    self._runtime.flush()
+
+    def _unlocked(self, streams: Streams) -> Streams:
+        """The same streams; others may do something while these are waited for."""
+        return replace(
+            streams,
+            stdout=self._releasing(streams.stdout),
+            stderr=self._releasing(streams.stderr),
+            stdin=self._releasing(streams.stdin) if streams.stdin is not None else None,
+        )
+
+    def _releasing(self, call: Callable[P, R]) -> Callable[P, R]:
+        """A call that is made without the runtime's lock."""
+        runtime = self._runtime
+        if runtime is None:
+            return call
+
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            runtime.flush()  # others look at what has been done so far
+            runtime.lock.release()
+            try:
+                return call(*args, **kwargs)
+            finally:
+                runtime.lock.acquire()
+
+        return run

@@ -118,7 +118,8 @@ def _ip_addresses(process: Process, words: list[str], family: int, *, brief: boo
         for address in addresses:
             scope = "host" if interface.name == "lo" else "link" if address.startswith("fe80") else "global"
             if _version(address) == 4:
-                broadcast = "" if interface.name == "lo" else f" brd {_broadcast(address)}"
+                alone = interface.name == "lo" or address.endswith("/32")
+                broadcast = "" if alone else f" brd {_broadcast(address)}"
                 process.print(f"    inet {address}{broadcast} scope {scope} {interface.name}")
             else:
                 process.print(

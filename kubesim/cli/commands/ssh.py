@@ -1,0 +1,42 @@
+"""`ssh`: a shell, or one command, on a simulated node."""
+
+from __future__ import annotations
+
+from kubesim.cli.command import Command, Context
+from kubesim.cli.flags import boolean
+from kubesim.cli.places import execute_at, node_machine
+
+SHELL = "/bin/bash"
+
+
+def run(context: Context) -> int:
+    """Run the command, or a shell; its exit code is ours."""
+    if not context.args:
+        raise context.usage_error("exactly one NODE is required")
+    name, *argv = context.args
+    machine = node_machine(context, name.removeprefix("node/"))
+    if len(argv) == 1 and any(c in argv[0] for c in " ;|&<>$\n"):
+        argv = [SHELL, "-c", argv[0]]  # a whole command line, as sshd hands it to the shell
+    tty = context.streams.stdin_is_terminal and (not argv or context.flags.is_set("tty"))
+    return execute_at(context, machine, argv or [SHELL], tty=tty)
+
+
+COMMAND = Command(
+    name="ssh",
+    use="ssh NODE [-- COMMAND [args...]]",
+    short="Open a shell on a node, or run a command there",
+    long="Open a shell on a simulated node, or run one command there. Nodes have the usual tools: curl, ip, ss, ping, dig, "
+    "nslookup, nc and iptables-save, which prints kube-proxy's rules. From a node a Service is reached at its cluster IP. "
+    "The exit code is that of the command.",
+    examples="""\
+# A Service from a node
+kubesim ssh node-1 -- curl http://10.96.0.1
+
+# The rules of kube-proxy
+kubesim ssh node-1 -- iptables-save -t nat
+
+# A shell
+kubesim ssh node-1""",
+    flags=(boolean("tty", "Run the command at a terminal.", "t"),),
+    run=run,
+)

@@ -1,0 +1,172 @@
+"""The network of a cluster, put together: what moves packets, who answers where, and the machines to look from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from kubesim.apimachinery.meta import name_of
+from kubesim.cluster.config import API_PORT, NODE_NETWORK
+from kubesim.dns.upstream import Hosts
+from kubesim.kubelet.config import KubeletConfig
+from kubesim.kubelet.names import resolv_conf
+from kubesim.network.entries import Entries
+from kubesim.network.fabric import Fabric
+from kubesim.network.nodeservices import NodeServices
+from kubesim.network.places import Server
+from kubesim.network.policy import Party
+from kubesim.network.programs import rule_programs
+from kubesim.network.resolving import PORT, DNSApplication, dns_listeners
+from kubesim.network.views import FabricView, view_beside, view_of_node, view_of_outside, view_of_pod
+from kubesim.network.world import World
+from kubesim.proxy import Catalog, NodeProxy, ProxyConfig, StateAffinity
+from kubesim.runtime.application import Application, Listener
+from kubesim.runtime.machine import Program
+from kubesim.runtime.node import NodeMachine
+from kubesim.util.dnsmessage import DNSMessage
+from kubesim.util.jsontypes import JSONObject
+
+if TYPE_CHECKING:
+    from kubesim.cluster.build import Parts
+    from kubesim.dns.clusterdns import ClusterDNS
+    from kubesim.dns.wire import Responder
+    from kubesim.runtime.container import ContainerRuntime
+    from kubesim.runtime.spec import ContainerSpec
+
+API_ADDRESS: Final = f"{NODE_NETWORK}2"
+HOST: Final = f"{NODE_NETWORK}1"
+"""The computer on which the nodes run: it resolves names for them, and it is where `outside` is."""
+_DNS_LABELS: Final = {"k8s-app": "kube-dns"}
+_DNS_NAMESPACE: Final = {"kubernetes.io/metadata.name": "kube-system"}
+
+
+class ClusterNetwork:
+    """The network of one cluster. Made when somebody first looks at it."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        runtime: ContainerRuntime,
+        *,
+        dns: ClusterDNS,
+        revision: Callable[[], int],
+        api: Application | None = None,
+    ) -> None:
+        self._parts = parts
+        self._runtime = runtime
+        self._revision = revision
+        self._dns = dns
+        self._api = api
+        self._client = parts.client("kube-proxy")
+        self._catalog = Catalog(self._client, revision)
+        self._affinity = StateAffinity(parts.state, parts.clock)
+        self._proxies: dict[str, NodeProxy] = {}
+
+    @cached_property
+    def fabric(self) -> Fabric:
+        """What moves packets."""
+        parts, client = self._parts, self._client
+        world = World(client, self._revision)
+        return Fabric(
+            world,
+            self._runtime,
+            proxies=self.proxy,
+            servers=self._servers(),
+            entries=Entries(client, world, parts.identities),
+            node_listeners=NodeServices(parts.clock),
+            outside=(HOST,),
+        )
+
+    def proxy(self, node: str) -> NodeProxy:
+        """kube-proxy of a node."""
+        found = self._proxies.get(node)
+        if found is None:
+            parts = self._parts
+            found = self._proxies[node] = NodeProxy(
+                self._client,
+                node_name=node,
+                config=ProxyConfig(cluster_cidrs=(parts.config.pod_cidr,)),
+                identities=parts.identities,
+                affinity=self._affinity,
+                catalog=self._catalog,
+            )
+        return found
+
+    def _servers(self) -> dict[tuple[str, int], Server]:
+        config, upstream = self._parts.config, Hosts()
+
+        def resolve(name: str, qtype: str, client: str) -> DNSMessage:
+            return self._dns.resolve(name, qtype, client_address=client)
+
+        coredns = dns_listeners(DNSApplication(resolve, self._respond), "coredns")
+        resolver = dns_listeners(DNSApplication(lambda name, qtype, _: upstream(name, qtype)), "resolver")
+        api = (Listener("TCP", API_PORT, "*", self._api, "kube-apiserver"),) if self._api is not None else ()
+
+        def dns_at(address: str) -> Server:
+            party = Party(address, "kube-system", "coredns", _DNS_LABELS, _DNS_NAMESPACE)
+            return Server("cluster DNS", coredns, party, in_cluster=True)
+
+        found = {
+            (HOST, 0): Server("the resolver of the nodes", resolver, Party(HOST)),
+            (API_ADDRESS, 0): Server("the API server", api, Party(API_ADDRESS)),
+            # In a cluster that shows the Service kube-dns, its rules lead to the control plane; else the address is
+            # DNS's own.
+            (config.dns_address, 0): dns_at(config.dns_address),
+        }
+        if config.kube_dns:
+            found[API_ADDRESS, PORT] = dns_at(API_ADDRESS)
+        return found
+
+    @cached_property
+    def _responder(self) -> Responder:
+        from kubesim.dns.wire import Responder  # simulated resolvers do without the wire format
+
+        return Responder(self._dns)
+
+    def _respond(self, message: bytes, /, *, stream: bool) -> bytes | None:
+        return self._responder.respond(message, stream=stream)
+
+    # From where it is seen
+
+    def view_of_pod(self, spec: ContainerSpec) -> FabricView:
+        """The network of a container."""
+        return view_of_pod(self.fabric, spec)
+
+    def machine(self, name: str) -> NodeMachine | None:
+        """The shell of a node; None where there is no such node."""
+        view = view_of_node(self.fabric, name)
+        if view is None:
+            return None
+        return self._machine(name, view, programs=rule_programs(self.proxy(name), self._parts.clock))
+
+    def outside(self) -> NodeMachine:
+        """The shell of a computer outside of the cluster."""
+        return self._machine("outside", view_of_outside(self.fabric))
+
+    def beside(self, pod: JSONObject) -> NodeMachine:
+        """A shell with a node's tools in the network of a Pod that has an address."""
+        view = view_beside(self.fabric, pod)
+        resolver = resolv_conf(pod, KubeletConfig(cluster_dns=(self._parts.config.dns_address,)))
+        return self._machine(name_of(pod), view, resolver=resolver)
+
+    def _machine(
+        self,
+        name: str,
+        view: FabricView,
+        *,
+        resolver: str = "",
+        programs: Mapping[str, Program] | None = None,
+    ) -> NodeMachine:
+        parts = self._parts
+        return NodeMachine(
+            name,
+            state=parts.state,
+            clock=parts.clock,
+            catalogue=self._runtime.catalogue,
+            network=view,
+            addresses=view.origin.addresses,
+            resolv_conf=resolver or KubeletConfig().node_resolv_conf,
+            programs=programs,
+            runtime=self._runtime,
+        )
