@@ -46,6 +46,14 @@ def host_port(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
+def is_network(text: str) -> bool:
+    try:
+        network_of(text)
+    except ValueError:
+        return False
+    return True
+
+
 def is_address(text: str) -> bool:
     try:
         number_of(text)

@@ -15,6 +15,7 @@ from kubesim.proxy.base import base_chains
 from kubesim.proxy.catalog import Catalog, Key, ServiceEntry
 from kubesim.proxy.chains import FILTER, NAT, Chain, NodeFacts, PortRules, port_rules, shared_in
 from kubesim.proxy.config import ProxyConfig
+from kubesim.proxy.healthcheck import HealthCheck
 from kubesim.proxy.passage import Packet, Passage, Verdict
 from kubesim.proxy.rules import Rule
 from kubesim.proxy.save import render
@@ -89,6 +90,18 @@ class NodeProxy:
         self.catalog.refresh()
         entry = self.catalog.get(namespace, name)
         return self.derived(entry, self._standing(family)[0], family) if entry is not None else ()
+
+    def health_check(self, port: int) -> HealthCheck | None:
+        """What answers on a health check node port; None where no Service has it."""
+        self.catalog.refresh()
+        for entry in self.catalog.on_node_port(port):
+            for ports in entry.ports.values():
+                if any(of_port.health_check_node_port == port for of_port, _ in ports):
+                    own = {
+                        e.address for _, found in ports for e in found if e.ready and e.node == self.node_name
+                    }
+                    return HealthCheck(*entry.key, len(own))
+        return None
 
     def all_rules(self, family: Family = "IPv4") -> list[PortRules]:
         """The rules of every Service, in the order in which they stand in the chains."""

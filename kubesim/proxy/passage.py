@@ -16,8 +16,8 @@ Action = Literal["accept", "dnat", "reject", "drop"]
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """The first packet of a connection, as it comes to a node: from one of its Pods, from the node itself, or over
-    its network card. Protocols are `TCP`, `UDP`, `SCTP`.
+    """The first packet of a connection, as it comes to a node: from one of its Pods, from the node itself (and its
+    Pods in the host's network), or over its network card. Protocols are `TCP`, `UDP`, `SCTP`.
     """
 
     source: str

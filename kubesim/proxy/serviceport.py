@@ -22,7 +22,7 @@ from kubesim.apis.servicespec import (
     strings,
     type_of,
 )
-from kubesim.proxy.addresses import Family, family_of, host_port, is_address
+from kubesim.proxy.addresses import Family, family_of, host_port, is_address, is_network
 from kubesim.util.jsontypes import JSONObject, dig
 
 SERVICE_NAME: Final = "kubernetes.io/service-name"
@@ -119,7 +119,9 @@ def service_ports(service: JSONObject, family: Family) -> tuple[ServicePort, ...
                 family,
             ),
             source_ranges=tuple(
-                r.strip() for r in strings(spec, "loadBalancerSourceRanges") if family_of(r) == family
+                r.strip()
+                for r in strings(spec, "loadBalancerSourceRanges")
+                if family_of(r) == family and is_network(r)
             ),
             affinity_seconds=seconds,
             internal_local=spec.get("internalTrafficPolicy") == "Local",

@@ -250,7 +250,8 @@ def promised(made: JSONObject, part: JSONObject, packet: Packet, node: str, zone
     }
     ranges = spec.get("loadBalancerSourceRanges") or []
     anybody = any(e["conditions"]["ready"] or e["conditions"]["serving"] for e in part["endpoints"])
-    if ranges and packet.destination in balancers and packet.destination not in external and anybody:
+    guarded = ranges and packet.destination in balancers and packet.destination not in external and anybody
+    if guarded:
         allowed = [r for r in ranges if _inside(packet.source, r)]
         if _inside(NODE_ADDRESSES[node], *ranges) and packet.source in balancers:
             allowed.append("itself")
@@ -259,7 +260,8 @@ def promised(made: JSONObject, part: JSONObject, packet: Packet, node: str, zone
     answers = usable[policy]
     if not answers:
         if from_outside and packet.interface == "node" and packet.destination not in own:
-            return {"accept"}  # the node's own request goes out to whoever has that address
+            # The node's own request goes out to whoever has that address, unless the balancer's ranges guard it.
+            return {"drop" if guarded else "accept"}
         to_loopback = packet.destination == "127.0.0.1" != packet.source
         return {"drop" if to_loopback or _usable(part["endpoints"]) else "reject"}
     return {f"{e['addresses'][0]}:{part['ports'][0]['port']}" for e in answers}

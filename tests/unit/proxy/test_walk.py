@@ -21,6 +21,7 @@ from support.proxies import (
     terminating,
 )
 
+from kubesim.client.resources import NODES
 from kubesim.proxy import Packet, ProxyConfig
 from kubesim.util.jsontypes import JSONObject
 
@@ -369,6 +370,73 @@ def test_node_ports_off_the_loopback() -> None:
 
 def test_what_comes_to_the_loopback_from_outside_is_dropped() -> None:
     assert Network().from_outside("127.0.0.1", 22).action == "drop"
+
+
+def dual_stack() -> Network:
+    """A NodePort Service of both families, on nodes that have addresses of both."""
+    made = node_port(clusterIPs=[CLUSTER_IP, "fd00:10:96::1"], externalIPs=["2001:db8::10"], **LOCAL_EXTERNAL)
+    six = endpoint_slice(ready("fd00:10:244::2", "node-1"), ready("fd00:10:244:1::2", "node-2"), part="six")
+    network = Network(
+        made,
+        endpoint_slice(HERE),
+        six | {"addressType": "IPv6"},
+        config=ProxyConfig(cluster_cidrs=("10.244.0.0/16", "fd00:10:244::/56")),
+    )
+    node = network.client.get(NODES, "node-1")
+    node["status"]["addresses"].append({"type": "InternalIP", "address": "fd00:172:18::3"})
+    network.put(node)
+    return network
+
+
+@pytest.mark.parametrize(
+    ("source", "to", "port", "interface", "answers"),
+    [
+        (POD, CLUSTER_IP, 80, "pod", {HERE_TEXT}),
+        ("fd00:10:244::99", "fd00:10:96::1", 80, "pod", {"fd00:10:244::2:8080", "fd00:10:244:1::2:8080"}),
+        ("fd00:10:244::99", "FD00:10:96:0::1", 80, "pod", {"fd00:10:244::2:8080", "fd00:10:244:1::2:8080"}),
+        ("2001:db8::77", "fd00:172:18::3", NODE_PORT, "outside", {"fd00:10:244::2:8080"}),
+        ("2001:db8::77", "2001:db8::10", 80, "outside", {"fd00:10:244::2:8080"}),
+        ("2001:db8::77", "fd00:172:18::4", NODE_PORT, "outside", {"accept"}),
+        ("::1", "::1", NODE_PORT, "node", {"accept"}),
+    ],
+    ids=[
+        "IPv4",
+        "IPv6",
+        "another spelling",
+        "node port",
+        "external IP",
+        "another node",
+        "no node ports on ::1",
+    ],
+)
+def test_two_families(source: str, to: str, port: int, interface: Any, answers: set[str]) -> None:
+    packet = Packet(source, 40000, to, port, "TCP", interface)
+    assert dual_stack().targets(packet) == answers
+
+
+def test_a_health_check_counts_the_ready_endpoints_of_the_node() -> None:
+    made = balanced(healthCheckNodePort=31999, **LOCAL_EXTERNAL)
+    network = Network(made, endpoint_slice(HERE, ready("10.244.0.3"), not_ready("10.244.0.4"), THERE))
+    answer = network.proxy("node-1").health_check(31999)
+    assert answer is not None
+    assert (answer.status, answer.headers["X-Load-Balancing-Endpoint-Weight"]) == (200, "2")
+    assert answer.body.decode() == (
+        '{\n\t"service": {\n\t\t"namespace": "default",\n\t\t"name": "web"\n\t},\n'
+        '\t"localEndpoints": 2,\n\t"serviceProxyHealthy": true\n}'
+    )
+    elsewhere = network.proxy("node-3").health_check(31999)
+    assert elsewhere is not None
+    assert elsewhere.status == 503
+    assert network.proxy("node-1").health_check(NODE_PORT) is None
+
+
+def test_what_is_no_source_range_is_passed_over() -> None:
+    made = balanced(loadBalancerSourceRanges=["everybody", "198.51.100.0/24"])
+    assert Network(made, endpoint_slice(THERE)).from_outside(LB, 80).action == "dnat"
+
+
+def test_a_ping_of_a_cluster_ip_meets_no_rule() -> None:
+    assert Network(service(), endpoint_slice(HERE)).from_pod(port=0, protocol="ICMP").action == "accept"
 
 
 def test_two_families_do_not_meet() -> None:
