@@ -17,6 +17,7 @@ EXTENSIONS = (".json", ".yaml", ".yml")
 STDIN = "STDIN"
 
 Documents = Callable[[], Iterator[Any]]
+Text = Callable[[], bytes]
 
 
 @dataclass(slots=True)
@@ -36,17 +37,7 @@ def find_sources(session: Session, filenames: Sequence[str], kustomize: str, *, 
     if kustomize:
         found.sources.append((kustomize, lambda: _kustomization(session, kustomize)))
         return found
-    errors: list[CLIError] = []
-    for name in filenames:
-        try:
-            found.sources += _expand(session, name, recursive=recursive)
-            if not found.sources and not errors:
-                extensions = " ".join(EXTENSIONS)
-                raise CLIError(f"error reading [{name}]: recognized file extensions are [{extensions}]")
-        except CLIError as error:
-            errors.append(error)
-    if errors:
-        raise AggregateError(errors)
+    found.sources += [_source(*text) for text in find_texts(session, filenames, recursive=recursive)]
     one = len(found.sources) == 1 and len(filenames) == 1
     found.single_item_implied = (
         one and filenames[0] != "-" and not session.streams.path(filenames[0]).is_dir()
@@ -54,17 +45,38 @@ def find_sources(session: Session, filenames: Sequence[str], kustomize: str, *, 
     return found
 
 
-def _expand(session: Session, name: str, *, recursive: bool) -> list[tuple[str, Documents]]:
+def find_texts(session: Session, filenames: Sequence[str], *, recursive: bool) -> list[tuple[str, Text]]:
+    """The same as what stands in them, unread: a name for messages, and a function that reads. Raises CLIError."""
+    found: list[tuple[str, Text]] = []
+    errors: list[CLIError] = []
+    for name in filenames:
+        try:
+            found += _expand(session, name, recursive=recursive)
+            if not found and not errors:
+                extensions = " ".join(EXTENSIONS)
+                raise CLIError(f"error reading [{name}]: recognized file extensions are [{extensions}]")
+        except CLIError as error:
+            errors.append(error)
+    if errors:
+        raise AggregateError(errors)
+    return found
+
+
+def _source(name: str, read: Text) -> tuple[str, Documents]:
+    return name, lambda: _parsed(read(), name)
+
+
+def _expand(session: Session, name: str, *, recursive: bool) -> list[tuple[str, Text]]:
     streams = session.streams
     if name == "-":
-        return [(STDIN, lambda: _parsed(_read_stdin(session), STDIN))]
+        return [(STDIN, lambda: _read_stdin(session))]
     if name.startswith(("http://", "https://")):
-        return [(name, lambda: _parsed(_download(name), name))]
+        return [(name, lambda: _download(name))]
     path = streams.path(name)
     if not _exists(path, name):
         return [s for n in _matching(streams.cwd, name) for s in _expand(session, n, recursive=recursive)]
     if not path.is_dir():
-        return [(name, lambda: _parsed(_read_file(path, name), name))]
+        return [(name, lambda: _read_file(path, name))]
     try:
         files = sorted(_walk(path, recursive=recursive))
     except OSError as error:
@@ -97,9 +109,9 @@ def _matching(folder: Path, pattern: str) -> list[str]:
     return [str(f if Path(pattern).is_absolute() else f.relative_to(folder)) for f in found]
 
 
-def _directory_source(name: str, folder: Path, file: Path) -> tuple[str, Documents]:
+def _directory_source(name: str, folder: Path, file: Path) -> tuple[str, Text]:
     shown = str(Path(name) / file.relative_to(folder))
-    return shown, lambda: _parsed(_read_file(file, shown), shown)
+    return shown, lambda: _read_file(file, shown)
 
 
 def _walk(folder: Path, *, recursive: bool) -> Iterator[Path]:

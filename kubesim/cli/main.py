@@ -106,6 +106,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("serve", "serve", "Serve the API of a cluster over HTTPS in the foreground"),
             ("status", "status", "Say whether the background process of this home runs"),
             ("down", "down", "End the background process of this home"),
+            ("check", "check", "Say what keeps requests from arriving, in the cluster or in manifests"),
             ("reconcile", "reconcile", "Run controllers until nothing is left to do, and say what they did"),
         ),
     ),

@@ -273,11 +273,9 @@ class Cluster:
         with self._making:
             if self._manager is manager:
                 self._manager = None
-            runtime, network = self._runtime, self._network
+            runtime = self._runtime
         if runtime is not None:
             runtime.start_over()
-        if network is not None:
-            network.start_over()
 
     def compact(self, *, older_than: timedelta = timedelta(minutes=5), beyond: int = 10_000) -> int:
         """Drop what of the past is older than that *and* more than so many revisions behind, and that every
@@ -417,13 +415,15 @@ def build(
     lock: Callable[[], AbstractContextManager[object]] = nullcontext,
     runtime: RuntimeFactory | None = None,
     kinds: Kinds | None = None,
+    admission: Chain | None = None,
 ) -> Cluster:
     """Put a cluster together on a store; in an empty store it is made, in another one `config` is what the
     store says.
 
     `clock` and `identities` stand in for those that the configuration asks for. `cache_dir` keeps compiled
     schemas. `lock` keeps other processes from settling at the same time. `kinds` gives the kinds of a version
-    where several clusters share them. Raises ConfigError, StorageError.
+    where several clusters share them, `admission` takes the place of the plugins that are on by default.
+    Raises ConfigError, StorageError.
     """
     kept = storage.get_note(NOTE)
     if kept is not None:
@@ -443,6 +443,7 @@ def build(
         authorizer=authorizer,
         lock=lock,
         runtime=runtime,
+        admission=admission or Chain(lambda: default_plugins(identities=cluster.parts.identities)),
     )
     if kept is None:
         _make(cluster, base)
@@ -467,6 +468,7 @@ def _assemble(
     authorizer: Authorizer | None,
     lock: Callable[[], AbstractContextManager[object]],
     runtime: RuntimeFactory | None,
+    admission: Chain,
 ) -> Cluster:
     allocator = ServiceAllocator(
         service_cidrs=config.service_cidrs, node_port_range=config.node_port_range, identities=identities
@@ -475,7 +477,7 @@ def _assemble(
         scheme=scheme,
         schema=schema,
         storage=storage,
-        admission=Chain(lambda: default_plugins(identities=identities)),
+        admission=admission,
         reader=StorageReader(storage),
         clock=clock,
         identities=identities,

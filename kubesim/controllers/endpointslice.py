@@ -113,10 +113,9 @@ class EndpointSliceController:
                 if labels.get(MANAGED_BY) == CONTROLLER:
                     self._current[f"{namespace}/{labels[SERVICE_NAME]}"].append(found)
 
-    def end(self, *, over: bool) -> None:
+    def end(self) -> None:
         self._current = {}
-        if over:
-            self._view.forget()  # Endpoints have had their turn before
+        self._view.forget()  # Endpoints have had their turn before
 
     def reconcile(self, key: str) -> Result:
         namespace, name = split_key(key)

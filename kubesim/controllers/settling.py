@@ -295,9 +295,6 @@ class Settle:
         keys = [key for key, _ in zip(left, range(BATCH_KEYS), strict=False)]
         with self._guard(), self._client.batch():
             others = self._read_log()
-            if others:
-                self._worked.clear()  # it is not the controllers alone that keep each other busy
-                self._deliver(others)
             if prefetching:
                 prefetching.begin(keys)
             try:
@@ -307,11 +304,13 @@ class Settle:
                         break
             finally:
                 if prefetching:
-                    prefetching.end(over=not left)
+                    prefetching.end()
             own = self._read_log()
+        if others:
+            self._worked.clear()  # it is not the controllers alone that keep each other busy
         if not left:
             self._round = None
-        self._deliver(own)
+        self._deliver([*others, *own])
 
     def _reconcile(self, reconciler: Reconciler, key: str, why: str) -> None:
         item = (reconciler.name, key)

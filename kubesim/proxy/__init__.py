@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from kubesim.proxy.affinity import AffinityStore, StateAffinity
 from kubesim.proxy.catalog import Catalog
-from kubesim.proxy.chance import SeededChance
 from kubesim.proxy.config import ProxyConfig
 from kubesim.proxy.healthcheck import HealthCheck
 from kubesim.proxy.nodeproxy import NodeProxy, iptables_save
@@ -18,7 +17,6 @@ __all__ = [
     "NodeProxy",
     "Packet",
     "ProxyConfig",
-    "SeededChance",
     "StateAffinity",
     "Verdict",
     "iptables_save",
