@@ -21,6 +21,7 @@ from weakref import WeakValueDictionary
 
 from kubesim.runtime.application import Listener
 from kubesim.runtime.attachment import AttachedInput, AttachedOutput, Attachment, AwaitedInput, Ended
+from kubesim.runtime.environments import Environments
 from kubesim.runtime.execution import exec_problem, execute, not_started
 from kubesim.runtime.filesystem import (
     DIRECTORY,
@@ -121,7 +122,6 @@ class _Container:
         self.input_closed = False
         self.unread = b""  # what an attachment sent and the process has not taken
         self.cwd = machine.workdir
-        self.env = dict(machine.env)
         self.dirty = True
         self.is_kept = False
         self.commands = 0
@@ -175,6 +175,7 @@ class ContainerRuntime:
         wait: Callable[[float], None] | None = None,
     ) -> None:
         self._store = state
+        self._environments = Environments(state)
         self._clock = clock
         self._catalogue = catalogue
         self._network = network
@@ -186,7 +187,8 @@ class ContainerRuntime:
         self._most_volumes = 2 * LOADED  # with more, those that nobody uses are let go
         self._trees: dict[str, Files] = {}
         self._looks = 0
-        self._talked = False
+        self._talked: dict[str, None] = {}
+        """The containers to whose applications somebody may have talked."""
         self._alive: WeakValueDictionary[str, _Container] = WeakValueDictionary()
         self.lock = FairLock()
         """Held by whoever touches a container or what it listens on."""
@@ -302,6 +304,9 @@ class ContainerRuntime:
         self._loaded.pop(container_id, None)
         journal = container.journal if container else Journal(self._store, f"runtime/{container_id}/log/")
         journal.remove()
+        spec = self._store.get(f"runtime/{container_id}/spec")
+        if spec is not None and (shared := unpack(spec).get("shared_env")):
+            self._environments.release(shared)
         for part in ("container", "files", "spec"):
             self._store.set(f"runtime/{container_id}/{part}", None)
 
@@ -334,7 +339,7 @@ class ContainerRuntime:
             return []
         if container.until is not None and container.until <= self._now():
             self.advance(container_id)
-        self._talked = True
+        self._talked[container_id] = None
         return container.machine.listeners() if container.state.running else []
 
     @_locked
@@ -597,17 +602,22 @@ class ContainerRuntime:
     @_locked
     def flush(self) -> None:
         """Keep what applications have logged and changed since the last time."""
+        self._talked = {}
         for container in list(self._alive.values()):
-            if container.in_use and container.unsaved:
-                self._keep(container)
-            elif container.unsaved:
-                self._after_execution(container)
+            self._flush(container)
+
+    def _flush(self, container: _Container) -> None:
+        if container.in_use and container.unsaved:
+            self._keep(container)
+        elif container.unsaved:
+            self._after_execution(container)
 
     def _flush_talk(self) -> None:
-        """The same after somebody may have talked to a container's applications."""
-        if self._talked:
-            self._talked = False
-            self.flush()
+        """The same for those to whose applications somebody may have talked."""
+        talked, self._talked = self._talked, {}
+        for container_id in talked:
+            if (container := self._alive.get(container_id)) is not None:
+                self._flush(container)
 
     def _keep(self, container: _Container) -> None:
         prefix = f"runtime/{container.spec.id}/"
@@ -631,7 +641,7 @@ class ContainerRuntime:
             "unfinished": container.journal.unfinished,
         }
         if not container.is_kept:
-            self._store.set(prefix + "spec", pack(dump_spec(container.spec)))
+            self._keep_spec(container.spec)
             container.is_kept = True
         container.times_kept += 1
         container.kept, container.seen = pack(record | {"kept": container.times_kept}), self._looks
@@ -639,6 +649,18 @@ class ContainerRuntime:
         self._keep_files(container)
         container.journal.flush()
         container.dirty = False
+
+    def _keep_spec(self, spec: ContainerSpec) -> None:
+        shared = self._environments.keep(spec.env)
+        kept = dump_spec(replace(spec, env={}) if shared else spec)
+        if shared:
+            kept["shared_env"] = shared
+        self._store.set(f"runtime/{spec.id}/spec", pack(kept))
+
+    def _load_spec(self, stored: bytes) -> ContainerSpec:
+        kept = unpack(stored)
+        shared = kept.pop("shared_env", "")
+        return load_spec(kept | {"env": self._environments.load(shared)} if shared else kept)
 
     def _keep_files(self, container: _Container) -> None:
         if container.root.changed:
@@ -677,7 +699,7 @@ class ContainerRuntime:
             record = record or self._store.get(f"runtime/{container_id}/container")
             if spec is None or record is None:
                 raise NotRunning(f'container "{container_id}" in namespace "k8s.io": not found')
-            container = self._restore(load_spec(unpack(spec)), unpack(record))
+            container = self._restore(self._load_spec(spec), unpack(record))
             container.kept, container.seen = record, self._looks
             self._alive[container_id] = container
         self._loaded[container_id] = container
@@ -777,7 +799,7 @@ class ContainerRuntime:
         for mount in spec.mounts:
             self._mount(container, mount)
         give_user(spec, image, machine)
-        machine.env = container.env = environment(spec, image, machine)
+        machine.env = environment(spec, image, machine)
         machine.workdir = container.cwd = spec.working_dir or image.workdir
         if fresh and fs.find(machine.workdir) is None:
             make_directories(fs, machine.workdir)

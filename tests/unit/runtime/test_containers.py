@@ -388,3 +388,27 @@ def test_looking_at_a_container_that_does_nothing_writes_nothing() -> None:
     lab.runtime.advance("c")
     lab.runtime.logs("c")
     assert lab.state.items("") == before
+
+
+MANY_VARIABLES = {f"SVC_{n}_SERVICE_HOST": f"10.96.0.{n}" for n in range(200)}
+
+
+def test_containers_share_what_is_kept_of_a_large_environment() -> None:
+    lab = Lab({})
+    alone = sum(len(v) for v in lab.state.items("runtime/").values())
+    for name in ("a", "b", "c"):
+        lab.start(name, "busybox", "sleep", "inf", env=dict(MANY_VARIABLES))
+    size = sum(len(v) for v in lab.state.items("runtime/").values()) - alone
+    assert size < 3 * len(str(MANY_VARIABLES))
+    lab.fresh()
+    assert lab.run("c", "printenv", "SVC_199_SERVICE_HOST") == (0, "10.96.0.199\n", "")
+
+
+def test_a_shared_environment_goes_with_the_last_container_that_has_it() -> None:
+    lab = Lab({})
+    for name in ("a", "b"):
+        lab.start(name, "busybox", "sleep", "inf", env=dict(MANY_VARIABLES))
+    lab.fresh().remove("a")
+    assert lab.run("b", "printenv", "SVC_7_SERVICE_HOST") == (0, "10.96.0.7\n", "")
+    lab.fresh().remove("b")
+    assert lab.state.items("runtime/") == {}
