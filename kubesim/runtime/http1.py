@@ -152,6 +152,27 @@ def parse_head(text: bytes) -> HTTPRequest:
     return request
 
 
+def _chunk_size(line: bytes, so_far: int) -> int:
+    try:
+        size = int(line.partition(b";")[0].strip(), 16)
+    except ValueError:
+        raise BadMessage(400, "chunk without a size") from None
+    if size < 0 or so_far + size > MAX_BODY:
+        raise BadMessage(413, "body too large")
+    return size
+
+
+def _after_trailer(buffer: bytes | bytearray, at: int) -> int:
+    """Where the next message begins after the last chunk's line; 0 if not all is there. Raises BadMessage."""
+    trailer = buffer.find(b"\r\n", at)
+    while trailer > at:
+        at = trailer + 2
+        trailer = buffer.find(b"\r\n", at)
+    if trailer < 0 and len(buffer) - at > MAX_HEAD:
+        raise BadMessage(431, "trailer too large")
+    return 0 if trailer < 0 else trailer + 2
+
+
 def _chunked(buffer: bytes, start: int) -> tuple[bytes, int] | None:
     """The body of a chunked message from `start` on, and where the next message begins; None if not all is there."""
     body, at = bytearray(), start
@@ -161,60 +182,137 @@ def _chunked(buffer: bytes, start: int) -> tuple[bytes, int] | None:
             if len(buffer) - at > 1024:
                 raise BadMessage(400, "chunk without a size")
             return None
-        size_text = buffer[at:end].partition(b";")[0].strip()
-        try:
-            size = int(size_text, 16)
-        except ValueError:
-            raise BadMessage(400, "chunk without a size") from None
-        if size < 0 or len(body) + size > MAX_BODY:
-            raise BadMessage(413, "body too large")
+        size = _chunk_size(buffer[at:end], len(body))
         at = end + 2
         if size == 0:
-            trailer = buffer.find(b"\r\n", at)
-            while trailer > at:
-                at = trailer + 2
-                trailer = buffer.find(b"\r\n", at)
-            return None if trailer < 0 else (bytes(body), trailer + 2)
+            after = _after_trailer(buffer, at)
+            return (bytes(body), after) if after else None
         if len(buffer) < at + size + 2:
             return None
         body += buffer[at : at + size]
         at += size + 2
 
 
-def split_request(buffer: bytes) -> tuple[HTTPRequest, int] | None:
-    """The first whole request in a buffer and the bytes it took; None if it is not all there. Raises BadMessage."""
-    lead = 0
-    while buffer.startswith((b"\r\n", b"\n"), lead):  # RFC 9112 2.2: empty lines before a request are ignored
-        lead += 2 if buffer.startswith(b"\r\n", lead) else 1
-    end, gap = buffer.find(b"\r\n\r\n", lead), 4
-    if end < 0:
-        end, gap = buffer.find(b"\n\n", lead), 2
-    if end < 0:
-        _check_unfinished(buffer[lead:])
-        return None
-    if end - lead > MAX_HEAD:
-        raise BadMessage(431, "head too large")
-    request = parse_head(buffer[lead:end])
-    start = end + gap
+class RequestReader:
+    """Requests out of the bytes of one connection, however they come. What has been looked at is not looked at again:
+    a body costs what its length is, in as many pieces as it may come.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._request: HTTPRequest | None = None
+        """The one whose body is awaited."""
+        self._length: int | None = 0
+        """Of its body; None while that is chunked."""
+        self._body = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        self._buffer += data
+
+    def __bool__(self) -> bool:
+        """Whether something has come that belongs to no request so far."""
+        return self._request is not None or bool(self._buffer)
+
+    def __len__(self) -> int:
+        """How many bytes have not been used."""
+        return len(self._buffer)
+
+    @property
+    def waits_for_body(self) -> HTTPRequest | None:
+        """The request of which nothing but the head has come."""
+        nothing = not self._buffer and not self._body
+        return self._request if nothing else None
+
+    def drop(self) -> None:
+        self._buffer.clear()
+        self._request = None
+
+    def next(self) -> HTTPRequest | None:
+        """The next whole request; None if it is not all there. Raises BadMessage."""
+        if self._request is None and not self._read_head():
+            return None
+        request = self._request
+        if request is None:
+            return None
+        if self._length is None:
+            if not self._read_chunks():
+                return None
+            request.body = bytes(self._body)
+        else:
+            if len(self._buffer) < self._length:
+                return None
+            request.body = bytes(memoryview(self._buffer)[: self._length])
+            del self._buffer[: self._length]
+        self._request = None
+        self._body = bytearray()
+        return request
+
+    def _read_head(self) -> bool:
+        buffer = self._buffer
+        lead = 0
+        while buffer.startswith(
+            (b"\r\n", b"\n"), lead
+        ):  # RFC 9112 2.2: empty lines before a request are ignored
+            lead += 2 if buffer.startswith(b"\r\n", lead) else 1
+        end, gap = buffer.find(b"\r\n\r\n", lead), 4
+        if end < 0:
+            end, gap = buffer.find(b"\n\n", lead), 2
+        if end < 0:
+            _check_unfinished(bytes(buffer[lead : lead + MAX_HEAD + 1]))
+            return False
+        if end - lead > MAX_HEAD:
+            raise BadMessage(431, "head too large")
+        request = parse_head(bytes(buffer[lead:end]))
+        self._length = _body_length(request)
+        self._request = request
+        del buffer[: end + gap]
+        return True
+
+    def _read_chunks(self) -> bool:
+        """Move whole chunks from the buffer to the body; whether that was the last."""
+        buffer, body = self._buffer, self._body
+        at = 0
+        try:
+            while (end := buffer.find(b"\r\n", at)) >= 0:
+                size = _chunk_size(bytes(buffer[at:end]), len(body))
+                start = end + 2
+                if size == 0:
+                    after = _after_trailer(buffer, start)
+                    at = after or at
+                    return bool(after)
+                if len(buffer) < start + size + 2:
+                    return False
+                body += memoryview(buffer)[start : start + size]
+                at = start + size + 2
+            if len(buffer) - at > 1024:
+                raise BadMessage(400, "chunk without a size")
+            return False
+        finally:
+            del buffer[:at]
+
+
+def _body_length(request: HTTPRequest) -> int | None:
+    """How long a request's body is; None where it says so itself, in chunks. Raises BadMessage."""
     coding = (request.header("Transfer-Encoding") or "").lower()
     if coding:
         if coding != "chunked" or request.header("Content-Length") is not None:
             raise BadMessage(400, "contradictory framing")
-        found = _chunked(buffer, start)
-        if found is None:
-            return None
-        request.body = found[0]
-        return request, found[1]
-    length_text = request.header("Content-Length") or "0"
-    if not (length_text.isascii() and length_text.isdigit()):
+        return None
+    text = request.header("Content-Length") or "0"
+    if not (text.isascii() and text.isdigit()):
         raise BadMessage(400, "malformed Content-Length")
-    length = int(length_text[:20])
+    length = int(text[:20])
     if length > MAX_BODY:
         raise BadMessage(413, "body too large")
-    if len(buffer) < start + length:
-        return None
-    request.body = buffer[start : start + length]
-    return request, start + length
+    return length
+
+
+def split_request(buffer: bytes) -> tuple[HTTPRequest, int] | None:
+    """The first whole request in a buffer and the bytes it took; None if it is not all there. Raises BadMessage."""
+    reader = RequestReader()
+    reader.feed(buffer)
+    request = reader.next()
+    return None if request is None else (request, len(buffer) - len(reader))
 
 
 def _check_unfinished(text: bytes) -> None:
@@ -238,7 +336,7 @@ class HTTPConversation:
     def __init__(self, handle: Handler, refuse: Refusal) -> None:
         self._handle = handle
         self._refuse = refuse
-        self._buffer = b""
+        self._reader = RequestReader()
         self._continued = False
         self.closed = False
         self.greeting = b""
@@ -247,22 +345,21 @@ class HTTPConversation:
         """What the server sends back once it has these bytes too."""
         if self.closed:
             return b""
-        self._buffer += data
+        reader = self._reader
+        reader.feed(data)
         out = bytearray()
-        while self._buffer and not self.closed:
+        while reader and not self.closed:
             try:
-                found = split_request(self._buffer)
+                request = reader.next()
             except BadMessage as bad:
                 answer = self._refuse(bad)
                 self.closed = True
-                self._buffer = b""
+                reader.drop()
                 out += answer.encode()
                 break
-            if found is None:
+            if request is None:
                 out += self._interim()
                 break
-            request, used = found
-            self._buffer = self._buffer[used:]
             self._continued = False
             answer = self._handle(request)
             self.closed = answer.close or not request.keep_alive
@@ -272,13 +369,13 @@ class HTTPConversation:
     def end(self) -> bytes:
         """The client sends nothing more; what is unfinished is dropped."""
         self.closed = True
-        self._buffer = b""
+        self._reader.drop()
         return b""
 
     def _interim(self) -> bytes:
         """`100 Continue`, once, for a client that waits for it before it sends the body (curl does above 1 MiB)."""
-        head, gap, _ = self._buffer.partition(b"\r\n\r\n")
-        if not gap or self._continued or b"100-continue" not in head.lower():
+        request = self._reader.waits_for_body
+        if request is None or self._continued or (request.header("Expect") or "").lower() != "100-continue":
             return b""
         self._continued = True
         return b"HTTP/1.1 100 Continue\r\n\r\n"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import struct
+import time
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,7 +14,14 @@ from hypothesis import strategies as st
 from support.machines import Lab
 
 from kubesim.runtime.application import Application, Peer
-from kubesim.runtime.http1 import BadMessage, HTTPRequest, HTTPResponse, split_request, split_response
+from kubesim.runtime.http1 import (
+    BadMessage,
+    HTTPRequest,
+    HTTPResponse,
+    RequestReader,
+    split_request,
+    split_response,
+)
 
 PEER = Peer("10.244.0.1", 43210, "10.244.1.2", 80)
 AGNHOST = "registry.k8s.io/e2e-test-images/agnhost:2.53"
@@ -355,6 +364,47 @@ def test_any_bytes_are_a_request_or_refused(data: bytes, cut: int) -> None:
                 parse(text)
             except BadMessage:
                 continue
+
+
+_WHOLE = (
+    b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n\r\nPOST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
+    b"POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;e=1\r\nde\r\n0\r\nT: 1\r\n\r\n"
+    b"GET /d HTTP/1.0\n\n"
+)
+
+
+@given(st.lists(st.integers(0, len(_WHOLE)), max_size=8))
+def test_requests_are_the_same_in_whatever_pieces_they_come(cuts: list[int]) -> None:
+    reader = RequestReader()
+    found = []
+    edges = [0, *sorted(cuts), len(_WHOLE)]
+    for start, end in pairwise(edges):
+        reader.feed(_WHOLE[start:end])
+        while (request := reader.next()) is not None:
+            found.append((request.path, request.body))
+    assert found == [("/a", b""), ("/b", b"hello"), ("/c", b"abcde"), ("/d", b"")]
+    assert not reader
+
+
+@pytest.mark.parametrize(
+    "head", ["Content-Length: 50000000", "Transfer-Encoding: chunked"], ids=["plain", "chunked"]
+)
+def test_a_large_body_in_many_pieces_costs_what_its_length_is(head: str) -> None:
+    reader = RequestReader()
+    reader.feed(f"POST / HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n".encode())
+    piece = bytes(10_000)
+    if "chunked" in head:
+        piece = b"%x\r\n%b\r\n" % (len(piece), piece)
+    before = time.process_time()
+    for _ in range(5000):
+        assert reader.next() is None
+        reader.feed(piece)
+    if "chunked" in head:
+        reader.feed(b"0\r\n\r\n")
+    request = reader.next()
+    assert request is not None
+    assert len(request.body) == 50_000_000
+    assert time.process_time() - before < 5
 
 
 @pytest.fixture(scope="module")
