@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kubesim.apiserver.http.app import Authenticator
     from kubesim.apiserver.http.serving import HTTPServer
     from kubesim.cluster.build import Cluster
+    from kubesim.cluster.edge import Edge
     from kubesim.dns.server import DNSServer
 
 LOOPBACK: Final = "127.0.0.1"
@@ -53,6 +54,8 @@ class ControlPlane:
         self._thread: threading.Thread | None = None
         self._http: HTTPServer | None = None
         self._dns: DNSServer | None = None
+        self.edge: Edge | None = None
+        """The ports of Services on this computer, once they are served."""
         self._starting = threading.Lock()
         self.urls: list[str] = []
 
@@ -69,6 +72,9 @@ class ControlPlane:
         if self._dns is not None:
             self._dns.stop()
             self._dns = None
+        if self.edge is not None:
+            self.edge.stop()
+            self.edge = None
         self._stop.set()
         self.cluster.storage.wake()
         if self._thread is not None:
@@ -109,6 +115,17 @@ class ControlPlane:
                 self._dns = server
             return self._dns.port
 
+    def serve_edge(self, host: str = LOOPBACK) -> Edge:
+        """Open node ports and the ports of load balancers on this computer, and follow the Services from now on."""
+        from kubesim.cluster.edge import Edge
+
+        with self._starting:
+            if self.edge is None:
+                edge = Edge(self.cluster, host)
+                edge.start()
+                self.edge = edge
+            return self.edge
+
     def adopt(self, connection: socket.socket) -> None:
         """Answer requests on a connection that is there already; over a Unix socket its other side is the owner."""
         self._server(None).adopt(connection)
@@ -116,7 +133,8 @@ class ControlPlane:
     @property
     def connections(self) -> int:
         """How many clients are connected."""
-        return self._http.connections if self._http is not None else 0
+        found = self._http.connections if self._http is not None else 0
+        return found + (self.edge.connections if self.edge is not None else 0)
 
     def _server(self, authenticator: Authenticator | None) -> HTTPServer:
         with self._starting:

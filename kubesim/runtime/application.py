@@ -58,6 +58,13 @@ class Application:
         del peer
         return Silence()
 
+    def certificate(self, server_name: str) -> tuple[bytes, bytes] | None:
+        """What a port that speaks TLS shows to a client that asks for a name (empty: for none): a certificate and its
+        key, in PEM. None: it has none of its own.
+        """
+        del server_name
+        return None
+
     def datagram(self, data: bytes, peer: Peer) -> bytes | None:
         """Answer a UDP datagram; None: no answer."""
         del data, peer

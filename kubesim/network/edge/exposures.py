@@ -1,0 +1,127 @@
+"""What of a cluster is to be reached from this computer: node ports and the ports of load balancers.
+
+`127.0.0.1` stands for a node, whichever can answer. With `externalTrafficPolicy: Local` those are the nodes with an endpoint
+of their own, each in turn, as whoever balances loads in front of the nodes would have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from kubesim.apimachinery.meta import name_of, namespace_of, uid_of
+from kubesim.apis.podfacts import condition, status_of
+from kubesim.apis.servicespec import LOAD_BALANCER, NODE_PORT, ports_of, spec_of, type_of
+from kubesim.client.client import Client
+from kubesim.client.lister import by_index, by_label, items
+from kubesim.client.resources import ENDPOINT_SLICES, NODES, SERVICES
+from kubesim.util.jsontypes import JSONObject, dig
+
+SERVICE_NAME: Final = "kubernetes.io/service-name"
+Kind = Literal["NodePort", "LoadBalancer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """A port of a Service that is to be opened. `wanted` is the port to open, `port` that of the Service.
+
+    `targets` are addresses in the cluster's network, at `target_port`; they may change while it is open.
+    """
+
+    kind: Kind
+    namespace: str
+    name: str
+    uid: str
+    protocol: Literal["TCP", "UDP"]
+    port_name: str
+    port: int
+    wanted: int
+    address: str
+    """The load balancer's; empty for node ports."""
+    target_port: int
+    targets: tuple[str, ...] = field(compare=False)
+
+
+def find_exposures(client: Client) -> list[Exposure]:
+    """All of them, the oldest Services first: who was there first has the port."""
+    types = [f"spec.type={kind}" for kind in (NODE_PORT, LOAD_BALANCER)]
+    services = by_index(client, SERVICES, "", "field", types)
+    if not services:
+        return []
+    services.sort(key=lambda s: (s["metadata"].get("creationTimestamp") or "", namespace_of(s), name_of(s)))
+    nodes = [n for n in items(client.list(NODES)) if (condition(n, "Ready") or {}).get("status") == "True"]
+    addresses = {name_of(n): a for n in nodes if (a := _address(n))}
+    found: list[Exposure] = []
+    for service in services:
+        targets = list(addresses.values())[:1]
+        if spec_of(service).get("externalTrafficPolicy") == "Local":
+            near = _nodes_with_endpoints(client, service)
+            targets = [a for n, a in addresses.items() if n in near] or targets
+        found += _node_ports(service, targets)
+        found += _load_balanced(service)
+    return found
+
+
+def _address(node: JSONObject) -> str:
+    found = status_of(node).get("addresses") or ()
+    return next(
+        (a["address"] for a in found if a.get("type") == "InternalIP" and ":" not in a["address"]), ""
+    )
+
+
+def _node_ports(service: JSONObject, targets: Sequence[str]) -> Iterable[Exposure]:
+    for port in ports_of(service):
+        number = port.get("nodePort")
+        if number:
+            yield from _exposure("NodePort", service, port, number, "", number, tuple(targets))
+
+
+def _load_balanced(service: JSONObject) -> Iterable[Exposure]:
+    if type_of(service) != LOAD_BALANCER:
+        return
+    for point in dig(service, "status", "loadBalancer", "ingress", default=[]):
+        address = point.get("ip") or ""
+        if not address or ":" in address:
+            continue
+        for port in ports_of(service):
+            number = port["port"]
+            yield from _exposure("LoadBalancer", service, port, number, address, number, (address,))
+
+
+def _exposure(
+    kind: Kind,
+    service: JSONObject,
+    port: JSONObject,
+    wanted: int,
+    address: str,
+    target_port: int,
+    targets: tuple[str, ...],
+) -> Iterable[Exposure]:
+    protocol = port.get("protocol") or "TCP"
+    if protocol == "SCTP":
+        return  # most computers have no sockets for it
+    yield Exposure(
+        kind,
+        namespace_of(service),
+        name_of(service),
+        uid_of(service),
+        "UDP" if protocol == "UDP" else "TCP",
+        port.get("name") or "",
+        port["port"],
+        wanted,
+        address,
+        target_port,
+        targets,
+    )
+
+
+def _nodes_with_endpoints(client: Client, service: JSONObject) -> set[str]:
+    """The nodes with an endpoint that takes traffic."""
+    slices = by_label(client, ENDPOINT_SLICES, namespace_of(service), SERVICE_NAME, [name_of(service)])
+    return {
+        e.get("nodeName") or ""
+        for s in slices
+        for e in s.get("endpoints") or ()
+        if dig(e, "conditions", "ready") is not False
+    }
