@@ -102,6 +102,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("sim", "sim", "Create, list, choose, reset and delete simulated clusters"),
             ("ssh", "ssh", "Open a shell on a node, or run a command there"),
             ("curl", "curl", "Run curl from outside of the cluster, or from a node or a Pod"),
+            ("service", "service", "Say what of a Service can be opened in a browser or with curl"),
             ("up", "up", "Serve the API of a cluster over HTTPS in the background"),
             ("serve", "serve", "Serve the API of a cluster over HTTPS in the foreground"),
             ("status", "status", "Say whether the background process of this home runs"),

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from kubesim.cli.warm.control import Dialer
     from kubesim.cluster.build import Cluster
     from kubesim.cluster.config import ClusterConfig
+    from kubesim.cluster.edge import Edge
 
 READS = ("GET", "HEAD", "OPTIONS")
 NAMESPACES = "/api/v1/namespaces"
@@ -306,6 +307,11 @@ class Session:
     def server_address(self) -> str:
         """The URL of the API server, as messages name it."""
         return self.flags.text("server") or self.cluster.server_address
+
+    @property
+    def edge(self) -> Edge | None:
+        """The ports of Services that are open on this computer; None where the cluster is not served."""
+        return None
 
     def now(self) -> datetime:
         """The time on the cluster's clock."""

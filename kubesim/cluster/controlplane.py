@@ -126,6 +126,11 @@ class ControlPlane:
                 self.edge = edge
             return self.edge
 
+    @property
+    def dns_address(self) -> str:
+        """Where questions about names are answered, `127.0.0.1:10053`; empty where they are not."""
+        return f"{self._dns.host}:{self._dns.port}" if self._dns is not None else ""
+
     def adopt(self, connection: socket.socket) -> None:
         """Answer requests on a connection that is there already; over a Unix socket its other side is the owner."""
         self._server(None).adopt(connection)

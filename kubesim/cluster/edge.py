@@ -10,7 +10,7 @@ from kubesim.apimachinery.errors import StatusError
 from kubesim.client.recorder import WARNING, EventBroadcaster, object_reference
 from kubesim.network.edge.dialling import Dialler
 from kubesim.network.edge.exposures import Exposure, find_exposures
-from kubesim.network.edge.server import EdgeServer, Failure, Opening
+from kubesim.network.edge.server import EdgeServer, Failure, Opening, describe
 from kubesim.util.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -139,13 +139,3 @@ class Edge:
             return any(e.object.get("kind") in _KINDS for e in self._client.log(seen, limit=_MANY))
         except StatusError:  # compacted
             return True
-
-
-def describe(failure: Failure) -> str:
-    """What is wrong with a port, for people."""
-    exposure = failure.exposure
-    what = "node port" if exposure.kind == "NodePort" else "port"
-    return (
-        f"the {what} {exposure.wanted}/{exposure.protocol} cannot be opened at {failure.host} of this computer: "
-        f"{failure.why}; it answers inside of the simulation alone"
-    )

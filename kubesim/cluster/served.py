@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kubesim.cluster.controlplane import LOOPBACK
 from kubesim.cluster.home import Home, replace_file
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 FILE: Final = "served.json"
 USUAL_PORT: Final = 6443
 """An API server's own; another one where it is taken."""
+DNS_PORT: Final = 10053
+"""Where names are answered; another one where it is taken."""
 _TRIES, _PAUSE = 100, 0.05  # the process that is being replaced lets go of its addresses meanwhile
+
+logger = logging.getLogger("kubesim.served")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +48,51 @@ def serve(home: Home, lent: OpenCluster, address: Address, *, again: bool = Fals
     if lent.plane.urls:
         return lent.plane.urls[0]
     url = _listen(lent, address, tries=_TRIES if again else 1)
+    _serve_network(lent, address.host)
     shown = url.replace("0.0.0.0", LOOPBACK).replace("[::]", "[::1]")  # noqa: S104  nobody can connect to those
     write_kubeconfig(home, lent.name, shown, lent.cluster.authority)
     return url
+
+
+def _serve_network(lent: OpenCluster, host: str) -> None:
+    """The ports of Services, and names. Without them the API is of use, too."""
+    plane = lent.plane
+    try:
+        plane.serve_edge(host)
+    except (OSError, RuntimeError):
+        logger.exception("sim/%s: the ports of Services cannot be opened", lent.name)
+    with contextlib.suppress(OSError):
+        plane.serve_dns(host, DNS_PORT)
+        return
+    with contextlib.suppress(OSError):
+        plane.serve_dns(host)
+
+
+def describe(lent: OpenCluster) -> dict[str, Any]:
+    """What of a cluster is served, for `status`."""
+    from kubesim.network.edge.server import describe as why
+
+    plane = lent.plane
+    edge = plane.edge
+    openings = sorted(edge.openings, key=lambda o: o.port) if edge is not None else ()
+    return {
+        "urls": list(plane.urls),
+        "dns": plane.dns_address,
+        "ports": [
+            {
+                "namespace": o.exposure.namespace,
+                "service": o.exposure.name,
+                "kind": o.exposure.kind,
+                "protocol": o.exposure.protocol,
+                "address": f"{o.host}:{o.port}",
+            }
+            for o in openings
+        ],
+        "warnings": [
+            f"service {f.exposure.namespace}/{f.exposure.name}: {why(f)}"
+            for f in (edge.failures if edge is not None else ())
+        ],
+    }
 
 
 def _listen(lent: OpenCluster, address: Address, *, tries: int) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from tests.bench.measure import TITLES, Measurement
 
-PARTS = ("cli", "warm", "embedded", "store", "writes", "endpoints", "scale", "server", "dns", "proxy")
+PARTS = ("cli", "warm", "embedded", "store", "writes", "endpoints", "scale", "server", "dns", "edge", "proxy")
 
 
 def main() -> int:

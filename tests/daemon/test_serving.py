@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 from support.background import Background, eventually, kill
 from support.cli import Result
+from support.edge import curl, take_port
 from support.kubectl import find_kubectl
 
 SERVED = re.compile(
-    r"sim/(\S+) is served at (https://\S+)\nFor kubectl and other clients:\n\n  (export KUBECONFIG=\S+)\n"
+    r"sim/(\S+) is served at (https://\S+)\nIts names are answered at 127.0.0.1:\d+\n"
+    r"(?:Services that can be opened from here: kubesim service\n)?For kubectl and other clients:\n\n  (export KUBECONFIG=\S+)\n"
 )
 
 
@@ -43,9 +45,11 @@ def test_up_says_where_and_stays(warm: Background) -> None:
     url, kubeconfig = up(warm, "--port=0")
     status = warm.status()
     assert status["idleSeconds"] is None
-    assert status["sims"] == [
-        {"name": "default", "commands": 0, "urls": [url], "kubeconfig": str(kubeconfig)}
-    ]
+    [sim] = status["sims"]
+    assert sim["dns"].startswith("127.0.0.1:")
+    del sim["dns"]
+    expected = {"name": "default", "commands": 0, "urls": [url], "kubeconfig": str(kubeconfig)}
+    assert sim == expected | {"ports": [], "warnings": []}
     assert kubeconfig.stat().st_mode & 0o777 == 0o600
     assert up(warm, "--port=0") == (url, kubeconfig)  # it is served already
     assert warm.run("cluster-info").check().out.startswith(f"Kubernetes control plane is running at {url}\n")
@@ -140,7 +144,7 @@ def test_serve_is_the_process_of_the_home(warm: Background) -> None:
     process = warm.start("serve", "--port=0")
     assert process.stdout is not None
     assert SERVED.match(
-        (process.stdout.readline() + b"".join(process.stdout.readline() for _ in range(3))).decode()
+        (process.stdout.readline() + b"".join(process.stdout.readline() for _ in range(4))).decode()
     )
     assert warm.pid == process.pid != before
     warm.run("create", "ns", "a").check()
@@ -172,3 +176,55 @@ def test_serve_in_a_home_that_is_gone_ends(warm: Background) -> None:
     process.stdout.readline()
     shutil.rmtree(warm.home)
     assert process.wait(20) == 0
+
+
+def test_services_are_opened_while_the_cluster_is_served(warm: Background) -> None:
+    warm.run("run", "web", "--image=nginx:1.27", "--port=80").check()
+    warm.run("expose", "pod", "web", "--type=NodePort").check()
+    number = warm.run("get", "service", "web", "-o", "jsonpath={.spec.ports[0].nodePort}").check().out
+    told = warm.run("service", "web", "--url")
+    assert (told.code, told.err) == (
+        1, "error: the cluster is not served: `kubesim up` opens this on your computer\n"
+    )  # fmt: skip
+    up(warm, "--port=0")
+    url = warm.run("service", "web", "--url").check().out
+    assert url == f"http://127.0.0.1:{number}\n"
+    assert "Welcome to nginx!" in curl(url.strip()).stdout
+    assert "172.18.0.3" in warm.run("service").check().out
+    eventually(lambda: '"GET / HTTP/1.1" 200' in warm.run("logs", "web").out)
+    warm.run("delete", "service", "web").check()
+    eventually(lambda: curl(url.strip()).returncode == 7)
+    assert warm.run("down").code == 0
+
+
+def test_a_node_port_that_is_taken_is_a_warning(warm: Background) -> None:
+    with socket.socket() as taken:
+        number = take_port(taken, range(30600, 30700))
+        warm.run("create", "service", "nodeport", "web", "--tcp=80", f"--node-port={number}").check()
+        result = warm.run("up", "--port=0").check()
+        assert result.err == (
+            f"Warning: service default/web: the node port {number}/TCP cannot be opened at 127.0.0.1 of this computer: "
+            "address already in use; it answers inside of the simulation alone\n"
+        )
+        assert "PortNotOpened" in warm.run("events", "--for=service/web").check().out
+        told = warm.run("service", "web", "--url")
+        assert told.code == 1
+        assert "could not be opened" in told.err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ("service", "kubernetes"),
+            "has no node port and no address of a load balancer: nodes and Pods reach it at 10.96.0.1",
+        ),
+        (("service", "nobody"), 'services "nobody" not found'),
+        (("service", "a", "b"), "at most one NAME may be given"),
+    ],
+    ids=["cluster IP", "missing", "two names"],
+)
+def test_service_says_why_nothing_leads_to_it(warm: Background, words: tuple[str, ...], told: str) -> None:
+    result = warm.run(*words)
+    assert result.code == 1
+    assert told in result.err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from kubesim.cli.command import Command, Context
 from kubesim.cli.commands.up import ADDRESS_FLAGS, show
 from kubesim.cli.errors import CLIError
@@ -18,8 +20,8 @@ def run(context: Context) -> int:
         raise context.usage_error(f"Unexpected args: [{' '.join(context.args)}]")
     address = Address(flags.text("bind-address"), flags.number("port") if flags.changed("port") else None)
 
-    def ready(url: str) -> None:
-        show(context, session.sim, url, env_only=False)
+    def ready(state: dict[str, Any]) -> None:
+        show(context, session.sim, state, env_only=False)
         context.streams.stdout.flush()
 
     try:

@@ -48,6 +48,14 @@ def _show(context: Context, found: dict[str, Any]) -> None:
         urls = ", ".join(sim.get("urls") or []) or "commands alone"
         kubeconfig = f", kubeconfig {sim['kubeconfig']}" if sim.get("kubeconfig") else ""
         context.out(f"sim/{sim.get('name')}: {urls}{kubeconfig}")
+        if sim.get("dns"):
+            context.out(f"  names: {sim['dns']}")
+        for port in sim.get("ports") or []:
+            context.out(
+                f"  {port['address']}/{port['protocol']}: {port['kind']} of service {port['namespace']}/{port['service']}"
+            )
+        for warning in sim.get("warnings") or []:
+            context.out(f"  warning: {warning}")
 
 
 COMMAND = Command(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from datetime import timedelta
+from typing import Any
 
 from kubesim.cli.command import Command, Context
 from kubesim.cli.errors import CLIError
@@ -45,22 +46,29 @@ def run(context: Context) -> int:
         raise CLIError("--idle-timeout must not be below 0")
     address = Address(flags.text("bind-address"), flags.number("port") if flags.changed("port") else None)
     try:
-        url = session.background.serve(session.sim, address)
+        session.background.serve(session.sim, address)
     except (OSError, HomeError) as error:
         why = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
         raise CLIError(f"cannot serve at {address.host}:{address.port or 6443}: {why}") from None
     session.background.stay(idle.total_seconds() or None)
-    show(context, session.sim, url, env_only=flags.is_set("print-env"))
+    state = session.background.state_of(session.sim)
+    show(context, session.sim, state, env_only=flags.is_set("print-env"))
     return 0
 
 
-def show(context: Context, sim: str, url: str, *, env_only: bool) -> None:
+def show(context: Context, sim: str, state: dict[str, Any], *, env_only: bool) -> None:
     """Where a cluster is served, and how others find it."""
+    for warning in state["warnings"]:
+        context.err(f"Warning: {warning}")
     line = f"export KUBECONFIG={shlex.quote(str(context.session.home.sim_kubeconfig(sim).absolute()))}"
     if env_only:
         context.out(line)
         return
-    context.out(f"sim/{sim} is served at {url}")
+    context.out(f"sim/{sim} is served at {state['urls'][0]}")
+    if state["dns"]:
+        context.out(f"Its names are answered at {state['dns']}")
+    if state["ports"]:
+        context.out("Services that can be opened from here: kubesim service")
     context.out(f"For kubectl and other clients:\n\n  {line}")
 
 
@@ -70,7 +78,8 @@ COMMAND = Command(
     short="Serve the API of a cluster over HTTPS in the background",
     long="Serve the API of a cluster over HTTPS from the background process of this home, for kubectl and every other "
     "client, and write a kubeconfig for it. The process then stays until `kubesim down`. A cluster that is served "
-    "already stays where it is.",
+    "already stays where it is. Node ports and the ports of load balancers are opened on this computer as long as the "
+    "cluster is served (see `service`), and its names are answered over UDP and TCP.",
     examples="""\
 # Serve the cluster, and point kubectl at it
 kubesim up

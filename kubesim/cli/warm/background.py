@@ -134,15 +134,16 @@ class Background:
 
     def state(self) -> dict[str, Any]:
         """Who this is and what it does, for `status`."""
-        open_ones = self.clusters.open_ones()
+        from kubesim.cluster.served import describe
+
         sims = [
             {
                 "name": found.name,
                 "commands": found.users,
-                "urls": list(found.plane.urls),
                 "kubeconfig": str(self.home.sim_kubeconfig(found.name)) if found.plane.urls else "",
+                **describe(found),
             }
-            for found in open_ones
+            for found in self.clusters.open_ones()
         ]
         return {
             "pid": os.getpid(),
@@ -154,6 +155,10 @@ class Background:
             "home": str(self.home.path),
             "sims": sims,
         }
+
+    def state_of(self, sim: str) -> dict[str, Any]:
+        """What `status` says of one cluster."""
+        return next((found for found in self.state()["sims"] if found["name"] == sim), {})
 
     def serve(self, sim: str, address: Address, *, again: bool = False) -> str:
         """Serve a cluster over HTTPS; the URL. Raises OSError, HomeError, and what opening it raises."""

@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kubesim import thin
 from kubesim.cluster.home import Home, HomeError
@@ -80,9 +80,11 @@ def idle_seconds(env: Mapping[str, str]) -> float | None:
     return told if told > 0 else None
 
 
-def serve_in_foreground(home: Home, sim: str, address: Address, ready: Callable[[str], object]) -> int:
+def serve_in_foreground(
+    home: Home, sim: str, address: Address, ready: Callable[[dict[str, Any]], object]
+) -> int:
     """Be the server of a home in this process, in the place of one in the background, until a signal comes or it is
-    told to end; the exit code. `ready` is called with the URL of the cluster.
+    told to end; the exit code. `ready` is called with what `status` says of the cluster.
 
     Raises OSError, HomeError.
     """
@@ -110,7 +112,8 @@ def serve_in_foreground(home: Home, sim: str, address: Address, ready: Callable[
     signal.signal(signal.SIGINT, interrupt)
     stop_on(background, signal.SIGTERM, signal.SIGHUP)
     try:
-        ready(background.serve(sim, address))
+        background.serve(sim, address)
+        ready(background.state_of(sim))
     except BaseException:
         background.leave(at_once=True)
         raise

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kubesim.cli.warm.background import Background
     from kubesim.cluster.build import Cluster
     from kubesim.cluster.config import ClusterConfig
+    from kubesim.cluster.edge import Edge
     from kubesim.cluster.home import Home
     from kubesim.cluster.openclusters import OpenCluster
 
@@ -65,6 +66,10 @@ class WarmSession(Session):
         super().delete_cluster(name)
         self.background.clusters.sweep()
         self.background.stop_serving(name)
+
+    @property
+    def edge(self) -> Edge | None:
+        return self._lent.plane.edge if self.cluster and self._lent is not None else None
 
     @property
     def server_address(self) -> str:

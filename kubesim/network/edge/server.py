@@ -212,6 +212,16 @@ class EdgeServer:
             self._keeper.submit(keep)
 
 
+def describe(failure: Failure) -> str:
+    """What is wrong with a port, for people."""
+    exposure = failure.exposure
+    what = "node port" if exposure.kind == "NodePort" else "port"
+    return (
+        f"the {what} {exposure.wanted}/{exposure.protocol} cannot be opened at {failure.host} of this computer: "
+        f"{failure.why}; it answers inside of the simulation alone"
+    )
+
+
 def _bind(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
     family, _, _, _, address = socket.getaddrinfo(host, port, type=kind)[0]
     found = socket.socket(family, kind)

@@ -30,6 +30,16 @@ def _names(lab: NetLab, place: str, address: str, port: int = 80, times: int = 3
     return found
 
 
+def test_two_backends_of_a_node_port_have_equal_shares(lab: NetLab) -> None:
+    """Chi-square at one per cent, one degree of freedom."""
+    for number in range(2):
+        lab.pod(f"app-{number}", node=f"node-{number + 1}", labels=APP)
+    port = lab.service("app", APP, type="NodePort")["spec"]["ports"][0]["nodePort"]
+    found = _names(lab, "outside", NODE_1, port, times=10_000)
+    assert sum((count - 5000) ** 2 / 5000 for count in found.values()) < 6.635
+    assert sum(found.values()) == 10_000
+
+
 def test_load_is_shared_over_all_endpoints(lab: NetLab) -> None:
     for number in range(3):
         lab.pod(f"app-{number}", node=f"node-{number % 2 + 1}", labels=APP)
