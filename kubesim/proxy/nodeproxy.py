@@ -26,6 +26,7 @@ LARGE_CLUSTER: Final = 1000
 """With more endpoints than so many, the rules of endpoints go without comments: largeClusterEndpointsThreshold."""
 
 _BITS: Final = 1 << 31
+_REMEMBERED: Final = 50_000
 _SHARED: Final = frozenset(
     {
         (NAT, names.SERVICES),
@@ -130,6 +131,8 @@ class NodeProxy:
         found = tuple(
             port_rules(port, endpoints, node, self.config) for port, endpoints in entry.ports.get(family, ())
         )
+        if len(self._derived) >= _REMEMBERED:
+            self._derived.clear()  # most are of Services that are gone
         self._derived[entry.key, family] = entry, node, found
         return found
 

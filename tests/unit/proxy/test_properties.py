@@ -4,7 +4,11 @@ promises.
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import replace
 from functools import cache
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from hypothesis import HealthCheck, event, given, settings
@@ -12,7 +16,9 @@ from hypothesis import strategies as st
 from support.iptables_text import Walker
 from support.proxies import NODE_ADDRESSES, Network, endpoint_slice, service
 
-from kubesim.proxy import NodeProxy, Packet, StateAffinity, Verdict
+from kubesim.client.resources import NODES as NODE_RESOURCE
+from kubesim.proxy import NodeProxy, Packet, ProxyConfig, StateAffinity, Verdict
+from kubesim.proxy.addresses import FAMILIES, Family
 from kubesim.util.ids import SystemIdentities
 from kubesim.util.jsontypes import JSONObject
 from kubesim.util.state import MemoryState
@@ -160,37 +166,69 @@ def addresses(made: JSONObject) -> list[str]:
     return [made["spec"]["clusterIP"], *made["spec"]["externalIPs"], *balancers]
 
 
+def in_six(text: str) -> str:
+    """A text in which each IPv4 address is one of IPv6, and each prefix that of the same hosts."""
+
+    def translated(found: re.Match[str]) -> str:
+        address, prefix = found[1], found[2]
+        if address == "127.0.0.1":
+            return "::1"
+        six = IPv6Address((0xFD00 << 112) + int(IPv4Address(address)))
+        return f"{six}/{int(prefix) + 96}" if prefix else str(six)
+
+    return re.sub(r"(\d+\.\d+\.\d+\.\d+)(?:/(\d+))?", translated, text)
+
+
+def of_family(made: list[JSONObject], family: Family) -> list[JSONObject]:
+    """Objects as they are, or the same in IPv6."""
+    if family == "IPv4":
+        return made
+    return [json.loads(in_six(json.dumps(obj)).replace('"IPv4"', '"IPv6"')) for obj in made]
+
+
+@cache
+def network_in(family: Family) -> Network:
+    """A cluster whose nodes have addresses of a family."""
+    net = network() if family == "IPv4" else Network(warm=True)
+    if family == "IPv6":
+        for name in NODES:
+            net.put(*of_family([net.client.get(NODE_RESOURCE, name)], family))
+    return net
+
+
 @MANY
 @given(data=st.data(), seed=st.integers(0, 1000))
 def test_dispatch_by_address_is_a_scan_of_all_rules(data: st.DataObject, seed: int) -> None:
     """The same random bits lead the same packets the same way through the text that iptables-save prints."""
-    net, node = network(), data.draw(st.sampled_from(NODES), "node")
+    family: Family = data.draw(st.sampled_from(FAMILIES), "family")
+    net, node = network_in(family), data.draw(st.sampled_from(NODES), "node")
+    translated = in_six if family == "IPv6" else str
     net.clear()
     many = data.draw(st.integers(1, 3), "how many")
     made = [data.draw(services(number), f"service {number}") for number in range(many)]
-    net.put(*(obj for objects in made for obj in objects))
+    net.put(*of_family([obj for objects in made for obj in objects], family))
     proxy = NodeProxy(
         net.client,
         node_name=node,
+        config=ProxyConfig(cluster_cidrs=(translated("10.244.0.0/16"),)),
         identities=SystemIdentities(seed),
         affinity=StateAffinity(MemoryState(), net.clock),
         catalog=net.catalog,
     )
     bits = SystemIdentities(seed)
-    walker = Walker(proxy.save(), LOCAL[node], lambda: bits.below(1 << 31))
+    walker = Walker(proxy.save(family), [translated(a) for a in LOCAL[node]], lambda: bits.below(1 << 31))
     for packet in data.draw(
         st.lists(packets(node, tuple(m[0] for m in made)), min_size=5, max_size=15), "packets"
     ):
-        verdict = proxy.translate(packet)
+        source, destination = translated(packet.source), translated(packet.destination)
+        verdict = proxy.translate(replace(packet, source=source, destination=destination))
         event(verdict.action)
         assert (
             verdict.action,
             verdict.destination,
             verdict.destination_port,
             verdict.masquerade,
-        ) == walker.send(
-            packet.source, packet.destination, packet.destination_port, packet.protocol, packet.interface
-        )
+        ) == walker.send(source, destination, packet.destination_port, packet.protocol, packet.interface)
 
 
 class Chosen(SystemIdentities):
@@ -267,6 +305,21 @@ def promised(made: JSONObject, part: JSONObject, packet: Packet, node: str, zone
     return {f"{e['addresses'][0]}:{part['ports'][0]['port']}" for e in answers}
 
 
+def masqueraded(made: JSONObject, packet: Packet, node: str, verdict: Verdict) -> bool:
+    """Whether who answers must see the node instead of who asked: else the answer would take another way back."""
+    own = {NODE_ADDRESSES[node], f"10.244.{NODES.index(node)}.1", "127.0.0.1"}
+    if verdict.action != "dnat" or (verdict.destination in own and packet.interface != "node"):
+        return False  # what the node itself receives did not leave it
+    if verdict.destination == packet.source:
+        return True  # whoever answers itself must not see its own address
+    of_a_pod = packet.source.startswith("10.244.")
+    if packet.destination == made["spec"]["clusterIP"]:
+        return not of_a_pod
+    if made["spec"]["externalTrafficPolicy"] == "Cluster":
+        return True
+    return packet.source in own and not of_a_pod
+
+
 def _inside(address: str, *networks: str) -> bool:
     from ipaddress import ip_address, ip_network
 
@@ -298,9 +351,4 @@ def test_those_answer_whom_kubernetes_promises(data: st.DataObject) -> None:
         event(f"{len(found)} answers" if found - {"drop", "reject", "accept"} else min(found))
         assert found == wanted
         for verdict in verdicts:
-            if (
-                verdict.destination == packet.source
-                and verdict.action == "dnat"
-                and packet.interface == "pod"
-            ):
-                assert verdict.masquerade  # a Pod that answers itself must not see its own address
+            assert verdict.masquerade is masqueraded(made, packet, node, verdict)
