@@ -16,9 +16,21 @@ show 'kubesim wait --for=condition=Ready pod/my-pod'
 show 'kubesim get po,svc,ep --show-labels'
 show 'kubesim get pods -o wide'
 
-say 'The Service gets a port on every node'
+say 'On a node the Pod answers at its own address, and at that of its Service'
+show "kubesim ssh node-1 -- curl -sS \$(kubesim get pod my-pod -o jsonpath='{.status.podIP}') | grep title"
+show "kubesim ssh node-1 -- curl -sS \$(kubesim get svc my-pod -o jsonpath='{.spec.clusterIP}') | grep title"
+
+say 'From outside there is no way to either'
+show "kubesim curl -sS -m 2 http://\$(kubesim get svc my-pod -o jsonpath='{.spec.clusterIP}') || true"
+
+say 'The Service gets a port on every node, which answers outside too, whichever node has the Pod'
 show "KUBE_EDITOR='sed -i s/ClusterIP/NodePort/' kubesim edit svc my-pod"
 show 'kubesim get svc my-pod'
+show "for node in \$(kubesim get nodes -o jsonpath='{.items[*].status.addresses[0].address}'); do
+    kubesim curl -sS http://\$node:\$(kubesim get svc my-pod -o jsonpath='{.spec.ports[0].nodePort}') | grep title
+  done"
+show 'kubesim logs my-pod --tail=4'
+show 'kubesim ssh node-1 -- iptables-save -t nat | grep default/my-pod'
 
 say 'What a container is told: the Services that existed when it started'
 show 'kubesim exec my-pod -- env | sort'
@@ -29,6 +41,17 @@ show 'kubesim exec my-pod -- sh -c "hostname; cat /etc/resolv.conf"'
 say 'Three Pods behind one Service, one behind another'
 show 'kubesim apply -f manifests/walkthrough/'
 show 'kubesim get endpoints frontend-svc db-svc'
+
+say 'Names: nginx has no nslookup until it is installed'
+show 'kubesim exec my-pod -- nslookup frontend-svc || true'
+show 'kubesim exec my-pod -- sh -c "apt update && apt-get -y install dnsutils" > /dev/null 2>&1'
+show 'kubesim exec my-pod -- nslookup frontend-svc'
+show 'kubesim exec my-pod -- nslookup frontend-svc.default.svc.cluster.local'
+show 'kubesim exec my-pod -- nslookup frontend-svc.other || true'
+
+say 'Thirty requests are shared over three Pods: counted as answers, and in their logs'
+show 'kubesim exec my-pod -- sh -c "for i in \$(seq 30); do curl -s frontend-svc; done | sort | uniq -c"'
+show 'for n in 1 2 3; do echo "frontend-$n: $(kubesim logs frontend-$n | grep -c "GET /")"; done'
 
 say 'A Pod goes and another one comes: a new address, and the endpoints follow'
 show 'kubesim delete pod frontend-2'

@@ -73,13 +73,10 @@ def execute_at(
     try:
         return machine.exec(list(argv), terminal_streams(context, stdin=stdin, tty=tty))
     except ExecError as error:
-        missing = "not found" in str(error) or "no such file" in str(error)
-        what = (
-            "command not found"
-            if missing and "/" not in argv[0]
-            else str(error).rpartition(": ")[0].rpartition(": ")[2]
-        )
-        context.err(f"bash: line 1: {argv[0]}: {what}")
+        problem = str(error).rpartition(": unknown")[0].rpartition(": ")[2]
+        missing = "not found" in problem or "no such file" in problem
+        text = "command not found" if "$PATH" in problem else problem
+        context.err(f"bash: line 1: {argv[0]}: {text}")
         return 127 if missing else 126
     finally:
         context.session.touch()

@@ -6,7 +6,7 @@ command that reads a settled cluster loads none of it (docs/decisions/0003-impor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from kubesim.kubelet.server import PodServer
     from kubesim.registry.service.repair import Repair
     from kubesim.registry.tokens import TokenKey
+    from kubesim.runtime.application import Listener
     from kubesim.runtime.container import ContainerRuntime
     from kubesim.runtime.network_view import NetworkView
     from kubesim.runtime.spec import ContainerSpec
@@ -171,8 +172,25 @@ class Cluster:
             return self._runtime
 
     def _view(self, spec: ContainerSpec) -> NetworkView:
-        """The network of a container; nothing of it is loaded before there is a container."""
-        return self.network.view_of_pod(spec)
+        """The network of a container; nothing of it is loaded before somebody looks."""
+        from kubesim.runtime.network_view import Late
+
+        return Late(lambda: self.network.view_of_pod(spec), lambda: self._listening(spec))
+
+    def _listening(self, spec: ContainerSpec) -> Iterable[Listener]:
+        """What listens in a container's Pod, which a server asks before it takes a port."""
+        runtime = self.runtime
+        if runtime is None or spec.host_network or self._network is not None:
+            return self.network.view_of_pod(spec).listeners()
+        from kubesim.client.lister import get_or_none
+        from kubesim.client.resources import PODS
+        from kubesim.kubelet.portforward import running_containers
+
+        pod = get_or_none(self.client, PODS, spec.pod_name, spec.pod_namespace)
+        ids = dict.fromkeys([*runtime.containers_of(spec.pod_uid), spec.id])
+        if pod is not None and pod["metadata"]["uid"] == spec.pod_uid:
+            ids |= dict.fromkeys(running_containers(pod))
+        return [listener for i in ids for listener in runtime.listeners(i)]
 
     def _ended(self, container_id: str) -> None:
         """A container has ended through what somebody said to it: its kubelet looks at it."""
@@ -183,6 +201,7 @@ class Cluster:
     @property
     def network(self) -> ClusterNetwork:
         """What moves packets between Pods, nodes and the outside. Raises RuntimeError in a cluster that runs nothing."""
+        from kubesim.cluster.apiservice import APIApplication
         from kubesim.cluster.network import ClusterNetwork
 
         with self._making:
@@ -191,7 +210,11 @@ class Cluster:
                 raise RuntimeError("the nodes of this cluster run nothing")
             if self._network is None:
                 self._network = ClusterNetwork(
-                    self.parts, runtime, dns=self.dns, revision=self.storage.revision
+                    self.parts,
+                    runtime,
+                    dns=self.dns,
+                    api=APIApplication(self.server, self.clock),
+                    revision=self.storage.revision,
                 )
             return self._network
 

@@ -74,7 +74,7 @@ class ClusterNetwork:
             proxies=self.proxy,
             servers=self._servers(),
             entries=Entries(client, world, parts.identities),
-            node_listeners=NodeServices(parts.clock),
+            node_listeners=NodeServices(parts.clock, lambda node, port: self.proxy(node).health_check(port)),
             outside=(HOST,),
         )
 

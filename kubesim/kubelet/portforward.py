@@ -87,17 +87,23 @@ class Forwarding:
         )
 
 
+def running_containers(pod: JSONObject) -> list[str]:
+    """The ids of a Pod's containers that run."""
+    return [
+        (status.get("containerID") or "").rpartition("//")[2]
+        for key in STATUSES
+        for status in dig(pod, "status", key, default=[])
+        if dig(status, "state", "running") is not None
+    ]
+
+
 def find_listener(
     runtime: ContainerRuntime, pod: JSONObject, port: int, addresses: tuple[str, ...]
 ) -> Listener | None:
     """What accepts a TCP connection to a port of a Pod at one of these addresses: its containers share them."""
-    for key in STATUSES:
-        for status in dig(pod, "status", key, default=[]):
-            if dig(status, "state", "running") is None:
-                continue
-            container_id = (status.get("containerID") or "").rpartition("//")[2]
-            for listener in runtime.listeners(container_id):
-                fits = listener.protocol == "TCP" and listener.port == port
-                if fits and any(listener.accepts(address) for address in addresses):
-                    return listener
+    for container_id in running_containers(pod):
+        for listener in runtime.listeners(container_id):
+            fits = listener.protocol == "TCP" and listener.port == port
+            if fits and any(listener.accepts(address) for address in addresses):
+                return listener
     return None

@@ -48,7 +48,8 @@ class Fabric:
 
     `proxies` gives the kube-proxy of a node, `servers` who answers at fixed addresses (port 0: on any
     port that has no entry of its own), `entries` where an external address
-    leads (None: it is none), `node_listeners` what the processes of a node listen on.
+    leads (None: it is none), `node_listeners` what the processes of a node listen on, those on a
+    certain port among them.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Fabric:
         proxies: Callable[[str], Translator],
         servers: Mapping[tuple[str, int], Server],
         entries: Callable[[str, int, str], Entry | None],
-        node_listeners: Callable[[NodePlace], Sequence[Listener]],
+        node_listeners: Callable[[NodePlace, int], Sequence[Listener]],
         outside: tuple[str, ...] = OUTSIDE,
     ) -> None:
         self.world = world
@@ -124,17 +125,17 @@ class Fabric:
             ids |= dict.fromkeys((origin.container,) if origin.container else ())
             if origin.kind == "node" and (node := self.world.node(origin.node)) is not None:
                 ids |= dict.fromkeys(i for p in self._host_network(node) for i in p.containers)
-                return [*self._node_listeners(node), *self._listeners(ids)]
+                return [*self._node_listeners(node, 0), *self._listeners(ids)]
             return self._listeners(ids)
 
     def listeners_of_pod(self, pod: PodPlace) -> list[Listener]:
         """What the containers of a Pod listen on."""
         return self._listeners(pod.containers)
 
-    def listeners_of_node(self, node: NodePlace) -> list[Listener]:
-        """What listens on a node's own addresses: its processes, and Pods with `hostNetwork`."""
+    def listeners_of_node(self, node: NodePlace, port: int) -> list[Listener]:
+        """What may listen on a port of a node's own addresses: its processes, and Pods with `hostNetwork`."""
         ids = [i for p in self._host_network(node) for i in p.containers]
-        return [*self._node_listeners(node), *self._listeners(ids)]
+        return [*self._node_listeners(node, port), *self._listeners(ids)]
 
     def _host_network(self, node: NodePlace) -> list[PodPlace]:
         return [p for p in self.world.on_node(node.name) if p.host_network]

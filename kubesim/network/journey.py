@@ -85,14 +85,15 @@ class Journey:
 
     def _from_outside(self) -> Trip:
         address = self._address
+        server = self._fabric.server(address, self._port)
+        if server is not None and not server.in_cluster:
+            self._source = self._source or self._origin.address(address)
+            return self._arrive(server.title, server.listeners)
         if is_loopback(address) or address in self._origin.addresses:
             return self._arrive(self._origin.title, ())
         self._source = self._source or self._origin.address(address)
         if not self._source:
             return self._lose("there is no way from here to such an address", "unreachable")
-        server = self._fabric.server(address, self._port)
-        if server is not None and not server.in_cluster:
-            return self._arrive(server.title, server.listeners)
         node = self._world.node_at(address)
         if node is not None and address in node.addresses:
             return self._walk(node, "outside")
@@ -176,7 +177,7 @@ class Journey:
                     hairpin = self._source in pod.addresses or is_loopback(self._source)
                     self._address, self._port = pod.party.address, forwarded.target
                     return self._to_pod(node, pod, masquerade=hairpin)
-        return self._arrive(node.title, self._fabric.listeners_of_node(node))
+        return self._arrive(node.title, self._fabric.listeners_of_node(node, self._port))
 
     def _to_pod(self, node: NodePlace, pod: PodPlace, *, masquerade: bool) -> Trip:
         is_self = bool(self._origin.uid) and pod.uid == self._origin.uid

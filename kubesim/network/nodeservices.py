@@ -5,9 +5,10 @@ They say what their ports say to a stranger: the kubelet wants a certificate or 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from kubesim.network.world import NodePlace
+from kubesim.proxy import HealthCheck
 from kubesim.runtime.application import Application, HTTPApplication, Listener, Peer, Silence
 from kubesim.runtime.applications.base import http_date
 from kubesim.runtime.http1 import HTTPRequest, HTTPResponse
@@ -80,10 +81,28 @@ class SSH(Application):
         return Silence(b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n")
 
 
-class NodeServices:
-    """The listeners of the nodes; all nodes have the same ones."""
+class HealthChecks(HTTPApplication):
+    """A Service's healthCheckNodePort: whether the node has endpoints of it."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, found: HealthCheck, clock: Clock) -> None:
+        self._found = found
+        self._clock = clock
+
+    def handle(self, request: HTTPRequest, peer: Peer) -> HTTPResponse:
+        del request, peer
+        body = self._found.body
+        headers = [*self._found.headers.items(), ("Date", http_date(self._clock.now().timestamp()))]
+        return HTTPResponse(self._found.status, [*headers, ("Content-Length", str(len(body)))], body)
+
+
+class NodeServices:
+    """The listeners of the nodes. All nodes have the same ones, and those on health check ports, which are found by
+    `health_check(node, port)` where somebody comes to them.
+    """
+
+    def __init__(self, clock: Clock, health_check: Callable[[str, int], HealthCheck | None]) -> None:
+        self._clock = clock
+        self._health_check = health_check
         proxy_health, kubelet = ProxyHealth(clock), KubeletAPI(clock)
         self._listeners = (
             Listener("TCP", 22, "*", SSH(), "sshd", 612),
@@ -93,6 +112,10 @@ class NodeServices:
             Listener("TCP", PROXY_HEALTH_PORT, "*", proxy_health, "kube-proxy", 1105),
         )
 
-    def __call__(self, node: NodePlace) -> Sequence[Listener]:
-        del node
-        return self._listeners
+    def __call__(self, node: NodePlace, port: int) -> Sequence[Listener]:
+        """Those that listen always, and what listens on a port (0: on none in particular)."""
+        found = self._health_check(node.name, port) if port else None
+        if found is None:
+            return self._listeners
+        checks = HealthChecks(found, self._clock)
+        return (*self._listeners, Listener("TCP", port, "*", checks, "kube-proxy", 1105))

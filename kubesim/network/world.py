@@ -18,9 +18,9 @@ from kubesim.apis.podfacts import is_terminal, pod_ips, spec_of, status_of
 from kubesim.client.client import Client
 from kubesim.client.lister import get_or_none, items
 from kubesim.client.resources import NAMESPACES, NODES, PODS
-from kubesim.kubelet.portforward import STATUSES
+from kubesim.kubelet.portforward import running_containers
 from kubesim.network.policy import Party, Policy, compile_policy
-from kubesim.util.jsontypes import JSONObject, dig
+from kubesim.util.jsontypes import JSONObject
 
 NETWORK_POLICIES: Final = GroupVersionResource("networking.k8s.io", "v1", "networkpolicies")
 _CONCERNING: Final = frozenset(
@@ -186,7 +186,7 @@ class World:
             addresses,
             spec.get("nodeName") or "",
             host_network,
-            tuple(_running(pod)),
+            tuple(running_containers(pod)),
             () if host_network else tuple(host_ports),
         )
 
@@ -236,16 +236,6 @@ class World:
 
 def _has_address(pod: JSONObject, address: str) -> bool:
     return not is_terminal(pod) and not spec_of(pod).get("hostNetwork") and address in pod_ips(pod)
-
-
-def _running(pod: JSONObject) -> list[str]:
-    """The ids of the containers that run, in the order in which `find_listener` asks them."""
-    return [
-        (status.get("containerID") or "").rpartition("//")[2]
-        for key in STATUSES
-        for status in dig(pod, "status", key, default=[])
-        if dig(status, "state", "running") is not None
-    ]
 
 
 def _node(node: JSONObject) -> NodePlace:

@@ -186,3 +186,41 @@ class Isolated:
     def ping(self, address: str) -> float | None:
         own = any(address == a.partition("/")[0] for a in self._addresses)
         return 0.045 if own or is_loopback(address) else None
+
+
+class Late:
+    """A view that is made when somebody first looks: most containers of a cluster never do. `listeners` says without it
+    what listens.
+    """
+
+    def __init__(self, make: Callable[[], NetworkView], listeners: Callable[[], Iterable[Listener]]) -> None:
+        self._make = make
+        self._listeners = listeners
+        self._made: NetworkView | None = None
+
+    @property
+    def view(self) -> NetworkView:
+        """The view itself."""
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    def interfaces(self) -> tuple[Interface, ...]:
+        return self.view.interfaces()
+
+    def routes(self) -> tuple[Route, ...]:
+        return self.view.routes()
+
+    def listeners(self) -> Iterable[Listener]:
+        return self._listeners()
+
+    def query(self, name: str, qtype: str, server: str) -> DNSMessage:
+        return self.view.query(name, qtype, server)
+
+    def connect(
+        self, address: str, port: int, protocol: TransportProtocol = "TCP", *, source: str = ""
+    ) -> Connection:
+        return self.view.connect(address, port, protocol, source=source)
+
+    def ping(self, address: str) -> float | None:
+        return self.view.ping(address)

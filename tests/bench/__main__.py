@@ -13,7 +13,20 @@ from collections.abc import Sequence
 
 from tests.bench.measure import TITLES, Measurement
 
-PARTS = ("cli", "warm", "embedded", "store", "writes", "endpoints", "scale", "server", "dns", "edge", "proxy")
+PARTS = (
+    "cli",
+    "warm",
+    "embedded",
+    "store",
+    "writes",
+    "endpoints",
+    "scale",
+    "server",
+    "dns",
+    "edge",
+    "proxy",
+    "network",
+)
 
 
 def main() -> int:
