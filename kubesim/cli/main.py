@@ -107,6 +107,8 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("serve", "serve", "Serve the API of a cluster over HTTPS in the foreground"),
             ("status", "status", "Say whether the background process of this home runs"),
             ("down", "down", "End the background process of this home"),
+            ("trace", "trace", "Walk a request through the network, and say where it breaks"),
+            ("rules", "rules", "Show kube-proxy's rules of a Service, and what each does"),
             ("check", "check", "Say what keeps requests from arriving, in the cluster or in manifests"),
             ("reconcile", "reconcile", "Run controllers until nothing is left to do, and say what they did"),
         ),

@@ -45,6 +45,13 @@ def machine_at(context: Context, place: str, namespace: str) -> NodeMachine:
     raise CLIError(f'there is no place "{place}" to look from: outside, node/NAME or pod/NAME')
 
 
+def cluster_network(context: Context) -> ClusterNetwork:
+    """The network of the command's cluster, after what was written has settled. Raises CLIError."""
+    _check(context)
+    context.session.client.list(NODES, limit=1)
+    return _network(context)
+
+
 def _with_address(pod: JSONObject, name: str) -> JSONObject:
     phase = dig(pod, "status", "phase", default="")
     if not dig(pod, "status", "podIP", default="") or phase in ("Succeeded", "Failed"):

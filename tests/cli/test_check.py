@@ -43,7 +43,7 @@ CASES = {
     12: Case("service/web", ("error", "spec.ports[0].port")),
     13: Case("statefulset/db", ("error", "spec.serviceName")),
     14: Case("service/web", None, ("warning", "spec.externalTrafficPolicy")),
-    15: Case("pod/web", ("info", "spec.containers[0].env[0].value")),
+    15: Case("pod/web-1", ("info", "spec.containers[0].env[0].value")),
     16: Case("pod/client", ("warning", "spec.containers[0].command[2]")),
     17: Case("pod/client", ("warning", "spec.containers[0].command[2]")),
     18: Case("service/partner", ("warning", "spec.ports[0].targetPort")),

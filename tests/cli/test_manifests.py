@@ -76,7 +76,7 @@ def pods(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_directory_of_examples_is_tried_here():
-    assert {p.name for p in MANIFESTS.iterdir()} == {*DIRECTORIES, "kustomize"}
+    assert {p.name for p in MANIFESTS.iterdir()} == {*DIRECTORIES, "kustomize", "mistakes"}
 
 
 @pytest.mark.parametrize("file", sorted(MANIFESTS.rglob("*.yaml")), ids=lambda f: f.stem)

@@ -78,6 +78,8 @@ def across_namespaces(
 
 def _hairpin(pod: PodView, service: JSONObject, field: str, name: str) -> Iterator[Finding]:
     selector = selector_of(service)
+    if name == (pod.spec.get("hostname") or pod.ref.name):
+        return  # by /etc/hosts it is the Pod itself, and no packet leaves it
     if selector and matches(selector, pod.labels) and spec_of(service).get("clusterIP") != NONE:
         yield hairpin(pod.ref, field, name)
 

@@ -1,0 +1,443 @@
+"""Why a request that was walked did not arrive: from the hop where it broke to the object and the field at fault.
+
+Where the rules of `check` know the reason from the objects, they speak; the rest is what only a request shows: an address
+that means nothing here, a port that the Service does not have, a policy that was asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from kubesim.apimachinery.meta import name_of, namespace_of
+from kubesim.apis.podfacts import spec_of
+from kubesim.apis.servicespec import EXTERNAL_NAME, LOAD_BALANCER, NONE, ports_of, type_of
+from kubesim.client.resources import SERVICES
+from kubesim.diagnosis.engine import examine_service
+from kubesim.diagnosis.finding import Finding, ObjectRef, Severity
+from kubesim.diagnosis.nearest import closest
+from kubesim.diagnosis.rules import names, policies
+from kubesim.diagnosis.rules.outside import no_local_endpoint, pending
+from kubesim.diagnosis.rules.ports import shown_bound
+from kubesim.diagnosis.tracing import Trace, pod_at, service_at, service_on_node_port
+from kubesim.diagnosis.view import (
+    NETWORK_POLICIES,
+    STATEFUL_SETS,
+    PodView,
+    View,
+    matches,
+    selector_of,
+    view_of_pod,
+)
+from kubesim.network.trip import Arrived, Lost, Policies, Rules, Trip
+from kubesim.util.jsontypes import JSONObject
+
+DNS_PORT = 53
+
+
+def explain(
+    view: View, trace: Trace, origin: JSONObject | None, namespace: str, probe: Callable[[], Trip | None]
+) -> list[Finding]:
+    """What is to be said of a trace, the reason why it broke first; where it arrived, what may surprise.
+
+    `origin` is the Pod that sent it, if one did; `namespace` is where short names are looked for. `probe` sends a packet
+    to the DNS server of the place.
+    """
+    if trace.reached:
+        return list(_arrived(view, trace, origin))
+    if trace.trip is None:
+        return list(_unresolved(view, trace, origin, namespace, probe))
+    return list(_broken(view, trace, trace.trip))
+
+
+# It arrived.
+
+
+def _arrived(view: View, trace: Trace, origin: JSONObject | None) -> Iterator[Finding]:
+    service = _service(view, trace)
+    if service is None:
+        return
+    if origin is not None and selector_of(service) and namespace_of(origin) == namespace_of(service):
+        pod = view_of_pod(origin)
+        if matches(selector_of(service), pod.labels) and spec_of(service).get("clusterIP") != NONE:
+            yield names.hairpin(pod.ref, "metadata.labels", name_of(service))
+    yield from (f for f in examine_service(view, service) if f.severity == "warning")
+
+
+def _service(view: View, trace: Trace) -> JSONObject | None:
+    """The Service by which a request went, or wanted to go."""
+    address, port = trace.address, trace.target.port
+    found = service_at(view.client, address, port) or service_on_node_port(view.client, port)
+    if found is not None or trace.trip is None:
+        return found
+    return _headless(view, trace)
+
+
+def _headless(view: View, trace: Trace) -> JSONObject | None:
+    """The headless Service whose name led to a Pod."""
+    first, _, rest = _resolved_name(trace).partition(".")
+    found = view.service(first, rest.partition(".")[0]) if rest else None
+    return found if found is not None and spec_of(found).get("clusterIP") == NONE else None
+
+
+def _resolved_name(trace: Trace) -> str:
+    return next((r.name for a in reversed(trace.answers) for r in a.answers), "")
+
+
+# The name does not resolve.
+
+
+def _unresolved(
+    view: View, trace: Trace, origin: JSONObject | None, namespace: str, probe: Callable[[], Trip | None]
+) -> Iterator[Finding]:
+    if trace.silent:
+        trip = probe()
+        if trip is not None and trip.outcome != "reached":
+            yield from _broken(view, trace, trip)
+        return
+    labels = trace.target.host.rstrip(".").split(".")
+    name = labels[0]
+    where = labels[1] if len(labels) > 1 and labels[1] in view.namespaces() else namespace
+    service = view.service(name, where)
+    ref = ObjectRef.of(origin, "Pod") if origin is not None else ObjectRef("Service", where, name)
+    if service is not None and origin is None:
+        yield _not_here(trace, service)
+    elif service is not None:
+        yield from _empty_service(view, trace, service)
+    elif len(labels) == 1 and (others := sorted({namespace_of(s) for s in view.services_named(name)})):
+        there = ObjectRef("Service", others[0], name)
+        yield names.across_namespaces(there, "metadata.namespace", name, where, others)
+    elif (found_set := _of_stateful_set(view, labels, where)) is not None:
+        yield from found_set
+    else:
+        yield _no_such_service(view, ref, trace.target.host, name, where)
+
+
+def _not_here(trace: Trace, service: JSONObject) -> Finding:
+    """Nodes and the outside ask other servers than Pods do."""
+    ref, address = ObjectRef.of(service, "Service"), spec_of(service).get("clusterIP")
+    return Finding(
+        code=3,
+        severity="error",
+        object=ref,
+        field="metadata.name",
+        message=f"{trace.target.host} is a name of the cluster's DNS, which Pods ask; {trace.origin} asks another server",
+        fix="use the addresses of its Pods from there" if address == NONE else f"use {address} from there",
+    )
+
+
+def _empty_service(view: View, trace: Trace, service: JSONObject) -> Iterator[Finding]:
+    """A Service that is there, and has no records."""
+    ref, spec = ObjectRef.of(service, "Service"), spec_of(service)
+    if type_of(service) == EXTERNAL_NAME:
+        yield Finding(
+            code=18,
+            severity="error",
+            object=ref,
+            field="spec.externalName",
+            message=f"{ref.name} is an alias of {spec.get('externalName')}, which does not resolve",
+            evidence=tuple(d for h in trace.hops for d in h.details),
+            fix="name a host that exists",
+        )
+        return
+    yield from _errors(examine_service(view, service))
+
+
+def _of_stateful_set(view: View, labels: Sequence[str], namespace: str) -> Iterator[Finding] | None:
+    """A name such as `db-0.database`, of a StatefulSet."""
+    if len(labels) < 2:
+        return None
+    where = labels[2] if len(labels) > 2 and labels[2] in view.namespaces() else namespace
+    base = labels[0].rpartition("-")[0]
+    for found in view.all(STATEFUL_SETS, where):
+        if name_of(found) == base or spec_of(found).get("serviceName") == labels[1]:
+            return names.stateful_set(view, found)
+    return None
+
+
+def _no_such_service(view: View, ref: ObjectRef, host: str, name: str, namespace: str) -> Finding:
+    known = [name_of(s) for s in view.services(namespace)]
+    meant = closest(name, known)
+    return Finding(
+        code=13,
+        severity="error",
+        object=ref,
+        field="metadata.name" if ref.kind == "Service" else "",
+        message=f"no record is called {host}: there is no Service {name} in namespace {namespace}",
+        evidence=(f"Services there: {', '.join(known) or 'none'}",),
+        fix=f"write {meant}" if meant else "make the Service, or write the name of one that exists",
+    )
+
+
+# The packet does not arrive.
+
+
+def _broken(view: View, trace: Trace, trip: Trip) -> Iterator[Finding]:
+    last = trip.steps[-1] if trip.steps else None
+    if isinstance(last, Policies):
+        yield from _denied(view, last, trip)
+    elif isinstance(last, Rules):
+        yield from _stopped_by_rules(view, trace, last)
+    elif isinstance(last, Arrived):
+        yield from _nobody_listens(view, trace, last)
+    elif isinstance(last, Lost):
+        yield from _lost(view, trace, last)
+
+
+def _errors(found: Iterable[Finding]) -> list[Finding]:
+    """The errors alone; without any, all."""
+    listed = list(found)
+    return [f for f in listed if f.severity == "error"] or listed
+
+
+def _denied(view: View, step: Policies, trip: Trip) -> Iterator[Finding]:
+    """Code 24: which policies, and what they would have to allow."""
+    decision = step.decision
+    ingress = decision.direction == "Ingress"
+    namespace, _, name = step.pod.removeprefix("pod ").partition("/")
+    first = decision.isolating[0]
+    where, _, policy = first.rpartition("/")
+    ref = ObjectRef("NetworkPolicy", where or namespace, policy)
+    port = next((s.verdict.destination_port for s in reversed(trip.steps) if isinstance(s, Rules)), trip.port)
+    found = view.get(NETWORK_POLICIES, policy, ref.namespace)
+    mistakes = [f.message for f in policies.policy(view, found)] if found is not None else []
+    way, peer = ("ingress", "from") if ingress else ("egress", "to")
+    what = "DNS (port 53)" if trip.port == DNS_PORT else f"{trip.protocol} port {port}"
+    yield Finding(
+        code=24,
+        severity="error",
+        object=ref,
+        field=f"spec.{way}",
+        message=f"pod/{name} is isolated for {way} by {', '.join(decision.isolating)}, and no rule allows {what} "
+        f"{'from ' + trip.origin if ingress else 'to ' + trip.address}",
+        evidence=tuple(mistakes),
+        fix=f"add a rule to spec.{way} with this port, and the other side in `{peer}`; policies see the Pods' ports and "
+        "addresses, and not the Service's",
+    )
+
+
+def _stopped_by_rules(view: View, trace: Trace, step: Rules) -> Iterator[Finding]:
+    """A Service without endpoints here, or a load balancer that takes only certain sources."""
+    service = _service(view, trace)
+    if service is None:
+        return
+    found = examine_service(view, service)
+    if step.verdict.action == "reject":
+        yield from _errors(found)
+        return
+    comment = step.verdict.hops[-1].comment if step.verdict.hops else ""
+    if "has no local endpoints" in comment:
+        yield from _no_local(view, service, step.node)
+        return
+    ref = ObjectRef.of(service, "Service")
+    ranges = spec_of(service).get("loadBalancerSourceRanges") or ()
+    yield Finding(
+        code=14,
+        severity="error",
+        object=ref,
+        field="spec.loadBalancerSourceRanges" if ranges else "spec.externalTrafficPolicy",
+        message=f"the load balancer takes {', '.join(ranges)} only" if ranges else f"{step.node} drops it",
+        evidence=(comment,),
+        fix="add the client's range",
+    )
+
+
+def _no_local(view: View, service: JSONObject, node: str) -> Iterator[Finding]:
+    found = list(no_local_endpoint(view, service))
+    ref = ObjectRef.of(service, "Service")
+    internal = spec_of(service).get("internalTrafficPolicy") == "Local" and not found
+    field = "spec.internalTrafficPolicy" if internal else "spec.externalTrafficPolicy"
+    yield Finding(
+        code=14,
+        severity="error",
+        object=ref,
+        field=field,
+        message=f"{field.partition('.')[2]} is Local, and {node} has no ready Pod of the Service: it drops the packet",
+        evidence=found[0].evidence if found else (),
+        fix=found[0].fix
+        if found
+        else f"write {field.partition('.')[2]}: Cluster, or run a Pod on every node",
+    )
+
+
+def _nobody_listens(view: View, trace: Trace, step: Arrived) -> Iterator[Finding]:
+    """At a Pod or a node."""
+    pod = pod_at(view.client, step.address)
+    service = _service(view, trace)
+    if service is not None and (found := _errors(examine_service(view, service))):
+        listening = [f for f in found if f.code in (4, 8, 11, 12, 21)]
+        yield from listening or found
+        return
+    if pod is not None:
+        yield _closed(view, view_of_pod(pod), step.port, trace.target.protocol)
+    elif step.place.startswith("node "):
+        yield from _closed_node(view, trace, step)
+
+
+def _closed(view: View, pod: PodView, port: int, protocol: str) -> Finding:
+    """A port of a Pod on which nothing listens, asked for without a Service."""
+    bound = view.bound(pod) or ()
+    on_loopback = [b for b in bound if b.port == port and b.protocol == protocol and b.on_loopback]
+    other = [b for b in bound if b.port == port and b.protocol != protocol]
+    code, fix = 4, "name a port on which something listens"
+    message = f"nothing listens on port {port}/{protocol} in {pod}"
+    if on_loopback:
+        code, message = 21, f"in {pod} port {port} is open on {on_loopback[0].address} only"
+        fix = "let the application listen on 0.0.0.0"
+    elif other:
+        code, message = 8, f"port {port} of {pod} takes {other[0].protocol}, and not {protocol}"
+        fix = f"send {other[0].protocol}"
+    elif bound:
+        fix = f"use port {min(b.port for b in bound)}"
+    return _finding(
+        code, "error", pod.ref, "spec.containers", message, (f"what listens: {shown_bound(bound)}",), fix
+    )
+
+
+def _closed_node(view: View, trace: Trace, step: Arrived) -> Iterator[Finding]:
+    """A port of a node that is no node port."""
+    low, high = view.node_ports
+    port = step.port
+    ref = ObjectRef("Node", "", step.place.removeprefix("node "))
+    having = [
+        (s, p)
+        for s in _all_services(view)
+        for p in ports_of(s)
+        if port in (p.get("port"), p.get("targetPort"))
+    ]
+    mapped = [(s, p) for s, p in having if p.get("nodePort")]
+    if mapped:
+        service, one = mapped[0]
+        which = "port" if one.get("port") == port else "targetPort"
+        yield _finding(
+            11,
+            "error",
+            ObjectRef.of(service, "Service"),
+            f"spec.ports[{ports_of(service).index(one)}].{which}",
+            f"{port} is the {which} of service/{name_of(service)}; the nodes have it on port {one['nodePort']}",
+            (),
+            f"use port {one['nodePort']} of the node",
+        )
+        return
+    outside = "" if low <= port <= high else f"; node ports are {low}-{high}"
+    yield _finding(
+        10 if outside else 4,
+        "error",
+        ref,
+        "",
+        f"nothing listens on port {port} of {ref.name}, and no Service has it as its node port{outside}",
+        tuple(f"service/{name_of(s)} has port {port}, and no node port" for s, _ in having[:1]),
+        "make the Service one of type NodePort, and use the port that it gets",
+    )
+
+
+def _all_services(view: View) -> list[JSONObject]:
+    return view.all(SERVICES)
+
+
+def _lost(view: View, trace: Trace, step: Lost) -> Iterator[Finding]:
+    """An address that leads nowhere from there."""
+    address, port = trace.address, trace.target.port
+    service = service_at(view.client, address, port)
+    if service is None:
+        pod = pod_at(view.client, address)
+        ref = ObjectRef.of(pod, "Pod") if pod is not None else ObjectRef("Address", "", address)
+        outside = trace.origin == "outside" and pod is not None
+        message = (
+            f"{address} is the address of {ref}, which means nothing outside of the cluster"
+            if outside
+            else f"{address}: {step.why}"
+        )
+        fix = (
+            "use a Service: the addresses of Pods come and go"
+            if not outside
+            else "go through a node port or a load balancer"
+        )
+        yield _finding(
+            11 if outside else 0, "error", ref, "status.podIP" if outside else "", message, (), fix
+        )
+        return
+    if trace.origin == "outside" and address in _own_addresses(service):
+        yield from _from_outside(view, service)
+        return
+    yield from _no_such_port(service, trace)
+
+
+def _own_addresses(service: JSONObject) -> list[str]:
+    return spec_of(service).get("clusterIPs") or [spec_of(service).get("clusterIP")]
+
+
+def _from_outside(view: View, service: JSONObject) -> Iterator[Finding]:
+    ref = ObjectRef.of(service, "Service")
+    if waiting := [replace(f, severity="error") for f in pending(view, service)]:
+        yield from waiting
+        return
+    ports = [str(p["nodePort"]) for p in ports_of(service) if p.get("nodePort")]
+    fix = "make it a Service of type NodePort or LoadBalancer"
+    if ports:
+        fix = f"use the address of a node, with node port {', '.join(ports)}"
+        fix += ", or the address of the load balancer" if type_of(service) == LOAD_BALANCER else ""
+    yield _finding(
+        11,
+        "error",
+        ref,
+        "spec.clusterIP",
+        f"{spec_of(service).get('clusterIP')} is the cluster IP of {ref}, which means nothing outside of the cluster",
+        (f"its type is {type_of(service)}",),
+        fix,
+    )
+
+
+def _no_such_port(service: JSONObject, trace: Trace) -> Iterator[Finding]:
+    """kube-proxy has no rule: the Service has the address, and not this port."""
+    ref, port, protocol = ObjectRef.of(service, "Service"), trace.target.port, trace.target.protocol
+    ports = ports_of(service)
+    has = ", ".join(f"{p.get('port')}/{p.get('protocol') or 'TCP'}" for p in ports)
+    for at, one in enumerate(ports):
+        if one.get("port") == port:
+            wanted = one.get("protocol") or "TCP"
+            message = (
+                f"port {port} of {ref} is {wanted}, and the request {protocol}: kube-proxy has no rule for it"
+            )
+            yield _finding(
+                8,
+                "error",
+                ref,
+                f"spec.ports[{at}].protocol",
+                message,
+                (f"its ports: {has}",),
+                f"write protocol: {protocol}",
+            )
+            return
+    for at, one in enumerate(ports):
+        for word in ("targetPort", "nodePort"):
+            if one.get(word) == port:
+                message = f"{port} is the {word} of {ref}; its own address has port {one.get('port')}"
+                yield _finding(
+                    11,
+                    "error",
+                    ref,
+                    f"spec.ports[{at}].{word}",
+                    message,
+                    (f"its ports: {has}",),
+                    f"use port {one.get('port')}",
+                )
+                return
+    message = f"{ref} has no port {port}: kube-proxy has no rule for it, and nobody answers"
+    yield _finding(
+        11, "error", ref, "spec.ports", message, (f"its ports: {has}",), f"use one of its ports: {has}"
+    )
+
+
+def _finding(
+    code: int, severity: Severity, ref: ObjectRef, field: str, message: str, evidence: Sequence[str], fix: str
+) -> Finding:
+    return Finding(
+        code=code,
+        severity=severity,
+        object=ref,
+        field=field,
+        message=message,
+        evidence=tuple(evidence),
+        fix=fix,
+    )

@@ -1,0 +1,305 @@
+"""`trace` and `rules`: every reason that a request can meet, hop by hop; the forms of output; exit codes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+from support.cli import PROJECT
+
+from kubesim import Cluster
+
+MISTAKES = PROJECT / "manifests" / "mistakes"
+
+
+class Case(NamedTuple):
+    """A request in the cluster of a mistake, and what is said of it: `hop` is the kind of the hop that breaks."""
+
+    request: str
+    outcome: str
+    object: str
+    field: str
+    hop: str = ""
+
+
+CASES = {
+    1: Case("node/node-1 svc/shop", "refused", "service/shop", "spec.selector.app", "rules"),
+    2: Case("-n red node/node-1 svc/shop", "refused", "service/shop", "metadata.namespace", "rules"),
+    3: Case("-n red pod/client redis://db", "not resolved", "service/db", "metadata.namespace", "name"),
+    4: Case("pod/client http://web/", "refused", "service/web", "spec.ports[0].targetPort", "listener"),
+    5: Case("node/node-1 svc/web", "refused", "service/web", "spec.ports[0].targetPort", "rules"),
+    7: Case("node/node-2 svc/web", "refused", "service/web", "spec.selector", "rules"),
+    8: Case("pod/client http://web/", "timed out", "service/web", "spec.ports[0].protocol", "route"),
+    11: Case("outside node/node-1:30211", "refused", "service/web", "spec.ports[0].targetPort", "listener"),
+    12: Case("pod/client svc/web:8080", "refused", "service/web", "spec.ports[0].port", "listener"),
+    13: Case("pod/client db-0.database:6379", "not resolved", "statefulset/db", "spec.serviceName", "name"),
+    14: Case("outside node/node-2:30214", "timed out", "service/web", "spec.externalTrafficPolicy", "rules"),
+    15: Case("pod/web-1 svc/web", "reached", "pod/web-1", "metadata.labels"),
+    18: Case("pod/client http://partner/", "not resolved", "service/partner", "spec.externalName", "name"),
+    21: Case("pod/client svc/web", "refused", "service/web", "spec.ports[0].targetPort", "listener"),
+    22: Case("node/node-1 svc/database", "refused", "service/database", "spec.selector", "rules"),
+    24: Case("pod/client svc/web:8080", "timed out", "networkpolicy/web", "spec.ingress", "policy"),
+    25: Case("outside svc/web", "timed out", "service/web", "spec.loadBalancerClass", "route"),
+}
+CLIENT = """
+apiVersion: v1
+kind: Pod
+metadata: {name: client, labels: {app: client}}
+spec: {containers: [{name: client, image: busybox, command: [sleep, infinity]}]}
+"""
+
+
+def make(*manifests: Any) -> Cluster:
+    cluster = Cluster(nodes=2, seed=1, clock="2026-01-01T09:00:00Z")
+    for manifest in manifests:
+        cluster.apply(manifest)
+    cluster.advance(10)
+    return cluster
+
+
+def shown(finding: dict[str, Any]) -> tuple[str, str]:
+    return f"{finding['object']['kind'].lower()}/{finding['object']['name']}", finding["field"]
+
+
+@pytest.mark.parametrize("code", CASES)
+def test_a_request_breaks_at_its_hop_and_its_field(code):
+    case = CASES[code]
+    (path,) = MISTAKES.glob(f"{code:02d}-*.yaml")
+    with make(path, CLIENT) as cluster:
+        done = cluster.kubectl(f"trace {case.request} -o json")
+    found = json.loads(done.stdout)
+    assert (found["outcome"], done.exit_code) == (case.outcome, 0 if case.outcome == "reached" else 1)
+    first = found["findings"][0]
+    assert (first["code"], *shown(first)) == (code, case.object, case.field)
+    assert first["severity"] == ("info" if case.outcome == "reached" else "error")
+    assert first["fix"]
+    broken = [hop["kind"] for hop in found["hops"] if not hop["ok"]]
+    assert broken == ([case.hop] if case.hop else [])
+    assert found["hops"][-1]["ok"] is (case.outcome == "reached")
+
+
+WEB = """
+apiVersion: v1
+kind: Pod
+metadata: {name: web, labels: {app: web}}
+spec: {containers: [{name: web, image: nginx}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: shop}
+spec: {type: NodePort, selector: {app: web}, ports: [{name: http, port: 8080, targetPort: 80, nodePort: 30080}]}
+"""
+POLICY = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: %s}
+spec: {podSelector: {matchLabels: {app: %s}}, policyTypes: [%s]}
+"""
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        "pod/client svc/shop",
+        "pod/client svc/shop:http",
+        "pod/client svc/shop.default:8080",
+        "pod/client http://shop:8080/path",
+        "pod/client shop.default.svc.cluster.local:8080",
+        "pod/client pod/web:80",
+        "node/node-1 svc/shop:8080",
+        "node/node-2 pod/web:80",
+        "outside node/node-1:30080",
+        "outside node/node-2:30080",
+        "pod/client node/node-2:30080",
+    ],
+)
+def test_a_sound_request_arrives(request_):
+    with make(WEB, CLIENT) as cluster:
+        done = cluster.kubectl(f"trace {request_}")
+    assert done.exit_code == 0, done.stdout
+    assert done.stdout.splitlines()[-1] == "reachable"
+
+
+def test_the_text_shows_each_hop_with_the_rule_it_took():
+    with make(WEB, CLIENT) as cluster:
+        address = cluster.get("service", "shop")["spec"]["clusterIP"]
+        pod = cluster.get("pod", "web")["status"]["podIP"]
+        lines = cluster.kubectl("trace pod/client http://shop:8080/", check=True).stdout.splitlines()
+    assert lines[0] == "pod/client -> http://shop:8080/"
+    assert lines[1] == f"  ok    name      shop is {address}, by DNS at 10.96.0.10"
+    assert lines[2].strip() == f"shop.default.svc.cluster.local. A: {address}"
+    assert lines[3].startswith("  ok    rules     kube-proxy of node-")
+    assert lines[3].endswith(f"leads it to {pod}:80")
+    rules = [line.strip() for line in lines if line.strip().startswith("nat: -A ")]
+    assert [r.split()[2].rstrip("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") for r in rules] == [
+        "KUBE-",
+        "KUBE-SVC-",
+        "KUBE-SEP-",
+    ]
+    assert rules[-1].endswith(f"-j DNAT --to-destination {pod}:80")
+    assert "pod default/web: nginx listens on port 80, and sees 10.244." in lines[-2]
+
+
+@pytest.mark.parametrize(
+    ("more", "request_", "code", "thing"),
+    [
+        ("", "pod/client svc/shop:80", 11, ("service/shop", "spec.ports[0].targetPort")),
+        ("", "pod/client svc/shop:9999", 11, ("service/shop", "spec.ports")),
+        ("", "outside node/node-1:8080", 11, ("service/shop", "spec.ports[0].port")),
+        ("", "outside node/node-1:5000", 10, ("node/node-1", "")),
+        ("", "outside svc/shop", 11, ("service/shop", "spec.clusterIP")),
+        ("", "outside pod/web:80", 11, ("pod/web", "status.podIP")),
+        ("", "pod/client pod/web:81", 4, ("pod/web", "spec.containers")),
+        ("", "pod/client http://shpo:8080", 13, ("pod/client", "")),
+        ("", "node/node-1 http://shop:8080", 3, ("service/shop", "metadata.name")),
+        ("", "pod/client svc/shop --protocol udp", 8, ("service/shop", "spec.ports[0].protocol")),
+        (
+            POLICY % ("deny", "client", "Egress"),
+            "pod/client svc/shop",
+            24,
+            ("networkpolicy/deny", "spec.egress"),
+        ),
+        (
+            POLICY % ("deny", "web", "Ingress"),
+            "pod/client svc/shop",
+            24,
+            ("networkpolicy/deny", "spec.ingress"),
+        ),
+        (
+            POLICY % ("deny", "web", "Ingress"),
+            "outside node/node-1:30080",
+            24,
+            ("networkpolicy/deny", "spec.ingress"),
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "/" in value and "\n" not in value else "",
+)
+def test_what_only_a_request_shows_is_explained(more, request_, code, thing):
+    with make(*filter(None, (WEB, CLIENT, more))) as cluster:
+        done = cluster.kubectl(f"trace {request_} -o json")
+    found = json.loads(done.stdout)
+    assert done.exit_code == 1
+    first = found["findings"][0]
+    assert (first["code"], shown(first)) == (code, thing)
+
+
+def test_a_policy_that_cuts_off_dns_is_named_with_the_port():
+    with make(WEB, CLIENT, POLICY % ("deny", "client", "Egress")) as cluster:
+        done = cluster.kubectl("trace pod/client http://shop:8080")
+    assert "FAIL  name      shop does not resolve" in done.stdout
+    assert "no rule allows DNS (port 53)" in done.stdout
+
+
+def test_a_near_name_is_proposed():
+    with make(WEB, CLIENT) as cluster:
+        cluster.create(
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": {"name": "frontend"},
+                "spec": {"ports": [{"port": 80}]},
+            }
+        )
+        done = cluster.kubectl("trace pod/client http://fronted")
+    assert "there is no Service fronted in namespace default" in done.stdout
+    assert "fix: write frontend" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ("pod/client", 2, "exactly two places are required"),
+        ("pod/client svc/shop -o yaml", 2, "--output must be one of text, json"),
+        ("pod/client svc/shop --protocol icmp", 2, "--protocol must be one of tcp, udp, sctp"),
+        ("pod/client cron/shop:80", 2, 'there is nothing to send to in "cron/shop:80"'),
+        ("pod/client shop", 2, 'there is nothing to send to in "shop"'),
+        ("pod/client shop:99999", 2, 'there is nothing to send to in "shop:99999"'),
+        ("pod/client node/node-1", 2, 'there is nothing to send to in "node/node-1"'),
+        ("moon svc/shop", 1, 'there is no place "moon"'),
+        ("pod/nobody svc/shop", 1, 'pods "nobody" not found'),
+        ("pod/client svc/nothing", 1, 'services "nothing" not found'),
+        ("node/node-9 svc/shop", 1, 'nodes "node-9" not found'),
+    ],
+)
+def test_places_that_are_none_are_told(words, code, said):
+    with make(WEB, CLIENT) as cluster:
+        done = cluster.kubectl(f"trace {words}")
+    assert (done.exit_code, done.stdout) == (code, "")
+    assert said in done.stderr
+
+
+def test_nothing_is_said_to_the_application():
+    with make(WEB, CLIENT) as cluster:
+        cluster.kubectl("trace pod/client svc/shop", check=True)
+        assert "GET" not in cluster.logs("web")
+
+
+# rules
+
+
+def test_rules_are_those_of_iptables_save_with_what_each_does():
+    with make(WEB) as cluster:
+        pod = cluster.get("pod", "web")["status"]["podIP"]
+        done = cluster.kubectl("rules svc/shop --node node-2", check=True)
+        saved = cluster.kubectl("ssh node-2 -- iptables-save", check=True).stdout
+    lines = done.stdout.splitlines()
+    assert lines[0] == "service/shop on node node-2"
+    rules = [line.strip() for line in lines if line.startswith("    -A ")]
+    assert len(rules) >= 6
+    assert set(rules) <= set(saved.splitlines())
+    assert f"      # 100% of the connections go to {pod}:80" in lines
+    assert f"      # the destination becomes {pod}:80" in lines
+
+
+def test_shares_are_those_of_all_connections():
+    pods = "---\n".join(
+        yaml.safe_dump(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": f"web-{n}", "labels": {"app": "web"}},
+                "spec": {"containers": [{"name": "web", "image": "nginx"}]},
+            }
+        )
+        for n in range(3)
+    )
+    with make(WEB, pods) as cluster:
+        found = json.loads(cluster.kubectl("rules svc/shop -o json", check=True).stdout)
+    said = [
+        r["meaning"]
+        for c in found["ports"][0]["chains"]
+        for r in c["rules"]
+        if "of the connections" in r["meaning"]
+    ]
+    assert [text.partition(" ")[0] for text in said] == ["25%"] * 4
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"clusterIP": "None", "ports": [{"port": 80}]}, "the Service is headless"),
+        ({"type": "ExternalName", "externalName": "example.com"}, "an ExternalName is an alias in DNS"),
+    ],
+    ids=["headless", "alias"],
+)
+def test_services_without_rules_say_why(spec, said):
+    with make({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "odd"}, "spec": spec}) as cluster:
+        assert said in cluster.kubectl("rules svc/odd", check=True).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("pod/web", "kube-proxy has rules for Services alone"),
+        ("svc/nothing", 'services "nothing" not found'),
+        ("svc/shop --node node-9", 'nodes "node-9" not found'),
+        ("", "exactly one Service is required"),
+    ],
+)
+def test_rules_of_what_has_none_are_refused(words, said):
+    with make(WEB) as cluster:
+        done = cluster.kubectl(f"rules {words}")
+    assert done.exit_code == 1
+    assert said in done.stderr
