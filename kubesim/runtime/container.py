@@ -190,6 +190,7 @@ class ContainerRuntime:
         self._talked: dict[str, None] = {}
         """The containers to whose applications somebody may have talked."""
         self._alive: WeakValueDictionary[str, _Container] = WeakValueDictionary()
+        self._of_pods: dict[str, WeakValueDictionary[str, _Container]] = {}
         self.lock = FairLock()
         """Held by whoever touches a container or what it listens on."""
         self.on_exit: Callable[[str], None] = lambda container_id: None
@@ -258,7 +259,8 @@ class ContainerRuntime:
         container.state = ContainerState(running=True, started_at=now)
         self._check_executable(container, argv)
         container.machine.processes[1] = ProcessEntry(1, argv, now.timestamp())
-        self._loaded[spec.id] = self._alive[spec.id] = container
+        self._loaded[spec.id] = container
+        self._bring_to_life(container)
         if _runs_as_echo(container):
             self._serve_declared_ports(container)
         else:
@@ -351,7 +353,8 @@ class ContainerRuntime:
     @_locked
     def containers_of(self, pod_uid: str) -> list[str]:
         """The ids of a Pod's containers that are loaded: those that have only just been started are among them."""
-        return [i for i, c in list(self._alive.items()) if c.spec.pod_uid == pod_uid]
+        found = self._of_pods.get(pod_uid)
+        return [i for i, c in list(found.items()) if self._alive.get(i) is c] if found else []
 
     # Attaching
 
@@ -701,9 +704,16 @@ class ContainerRuntime:
                 raise NotRunning(f'container "{container_id}" in namespace "k8s.io": not found')
             container = self._restore(self._load_spec(spec), unpack(record))
             container.kept, container.seen = record, self._looks
-            self._alive[container_id] = container
+            self._bring_to_life(container)
         self._loaded[container_id] = container
         return container
+
+    def _bring_to_life(self, container: _Container) -> None:
+        spec = container.spec
+        self._alive[spec.id] = container
+        if len(self._of_pods) > 4 * LOADED:
+            self._of_pods = {uid: those for uid, those in self._of_pods.items() if those}
+        self._of_pods.setdefault(spec.pod_uid, WeakValueDictionary())[spec.id] = container
 
     def _drop(self, container: _Container) -> None:
         """Forget what is in memory of a container; what is stored is read the next time."""

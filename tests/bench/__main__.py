@@ -16,6 +16,7 @@ from tests.bench.measure import TITLES, Measurement
 PARTS = (
     "cli",
     "warm",
+    "apply",
     "embedded",
     "store",
     "writes",

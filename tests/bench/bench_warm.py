@@ -79,13 +79,13 @@ class Home:
 def measure() -> list[Measurement]:
     kubectl = os.environ.get("KUBECTL") or shutil.which("kubectl")
     found = [_cold()]
-    with _home(kubectl) as home:
+    with home_with_process(kubectl) as home:
         found += [_idle(home), *_reading(home), *_applying(home), *_script(home)]
-    return found + _large()
+    return found
 
 
 @contextmanager
-def _home(kubectl: str | None) -> Iterator[Home]:
+def home_with_process(kubectl: str | None) -> Iterator[Home]:
     with tempfile.TemporaryDirectory() as path:
         home = Home(Path(path), kubectl)
         try:
@@ -192,27 +192,3 @@ def _script(home: Home) -> list[Measurement]:
             target_ratio=0.25,
         ),
     ]
-
-
-def _large() -> list[Measurement]:
-    """One file with many objects, on a cluster that has nodes for them; all that follows from it is done at the end."""
-    ports = "ports: [{port: 80}]"
-    services = [
-        f"apiVersion: v1\nkind: Service\nmetadata: {{name: s{n}}}\nspec: {{selector: {{app: a{n}}}, {ports}}}\n"
-        for n in range(500)
-    ]
-    pods = [
-        f"apiVersion: v1\nkind: Pod\nmetadata: {{name: p{n}, labels: {{app: web}}}}\n"
-        "spec: {containers: [{name: c, image: nginx}]}\n"
-        for n in range(1000)
-    ]
-    found = []
-    for what, target, objects in (("500 Services", 2.5, services), ("1,000 Pods behind one", 5.0, pods)):
-        with _home(None) as home:
-            home.ours("sim", "create", "large", "--nodes=10")
-            home.ours("create", "service", "clusterip", "web", "--tcp=80")
-            file = home.path / "objects.yaml"
-            file.write_text("---\n".join(objects))
-            wall = home.ours("apply", "-f", str(file)).wall
-        found.append(Measurement(f"`kubesim apply -f` of {what}, warm, wall", wall, "s", target=target))
-    return found

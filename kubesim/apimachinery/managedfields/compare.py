@@ -94,6 +94,8 @@ class _Comparison:
                     after = _MISSING
             if before is after or name in skip:
                 continue
+            if field[0] >= STRUCT and before == after and _same(before, after):
+                continue  # most of an object is as it was: quicker than by the fields that it might have
             self._value(field, "f:" + name, before, after, changed, removed)
 
     def _value(
