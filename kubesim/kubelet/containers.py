@@ -219,6 +219,7 @@ class Containers:
         record.image, record.image_id = pulled.reference, pulled.image_id
         record.spec_image = container.get("image") or ""
         record.started_at, record.finished_at, record.ends_at = work.now, None, None
+        record.stop_grace = None
         record.started = record.ready = False
         work.event(NORMAL, "Created", f"Created container: {record.name}", record)
         try:
@@ -328,15 +329,8 @@ class Containers:
             return
         work.event(NORMAL, "Killing", message, record)
         work.actions.append(f"told container {record.name} of Pod {work.key} to end: {message}")
-        grace, pause = self._grace(work, container, record)
-        try:
-            state = self._runtime.stop(record.id, grace)
-        except NotRunning:
-            _lose(record, work.now)
-            return
-        record.exit_code, record.reason = state.exit_code or 0, state.reason
-        record.message = state.message
-        record.ends_at = max(state.finished_at or work.now, work.now) + pause
+        record.stop_grace, pause = self._grace(work, container, record)
+        record.ends_at = work.now + pause  # until then it serves on
         record.look_at = None
         record.probes = {}
         self.finish_if_due(record, work.now)
@@ -363,6 +357,20 @@ class Containers:
         """A container that was told to end has ended by now."""
         if record.ends_at is None or record.ends_at > now:
             return False
+        if record.stop_grace is not None:
+            try:
+                state = self._runtime.stop(record.id, record.stop_grace)
+            except NotRunning:
+                _lose(record, now)
+                return True
+            record.exit_code, record.reason, record.message = (
+                state.exit_code or 0,
+                state.reason,
+                state.message,
+            )
+            record.ends_at, record.stop_grace = max(state.finished_at or now, record.ends_at), None
+            if record.ends_at > now:
+                return False
         finish(record, record.exit_code, record.reason, record.message, record.ends_at)
         return True
 
@@ -401,7 +409,7 @@ def finish(record: ContainerRecord, code: int, reason: str, message: str, at: da
     record.state, record.exit_code, record.finished_at = "terminated", code, at
     record.reason, record.message = reason or ("Completed" if code == 0 else "Error"), message
     record.ready = record.started = False
-    record.ends_at = record.look_at = record.retry_at = None
+    record.ends_at = record.look_at = record.retry_at = record.stop_grace = None
     record.probes = {}
 
 

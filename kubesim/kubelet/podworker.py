@@ -368,6 +368,8 @@ class PodWorker:
         for record in work.record.containers.values():
             if record.ends_at is not None and record.ends_at > last:
                 record.ends_at = last
+                if record.stop_grace is not None:
+                    record.stop_grace = 0.0
                 self._containers.finish_if_due(record, work.now)
 
     def forget(self, record: PodRecord) -> None:

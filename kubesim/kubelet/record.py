@@ -57,7 +57,9 @@ class ContainerRecord:
     retry_at: datetime | None = None
     """When a container that waits is tried again."""
     ends_at: datetime | None = None
-    """When a container that was told to end will have ended."""
+    """When a container that was told to end will have ended, or its preStop hook."""
+    stop_grace: float | None = None
+    """The seconds that it has to end once its preStop hook is over, as long as that runs."""
     look_at: datetime | None = None
     """When something happens in a running container by itself."""
     backoff: Backoff = field(default_factory=Backoff)

@@ -10,6 +10,7 @@ from support.network import HTTP_PORT, NODE_IPS, Answer, NetLab
 
 from kubesim.client.resources import PODS, SERVICES
 from kubesim.network.trip import Arrived, Balanced, Lost, Moved, Policies, Rules
+from kubesim.runtime.http1 import HTTPRequest
 
 NODE_1, NODE_2 = NODE_IPS["node-1"], NODE_IPS["node-2"]
 APP = {"tier": "app"}
@@ -57,6 +58,26 @@ def test_only_ready_pods_answer_unless_the_service_wants_the_others_too(lab: Net
     assert set(_names(lab, "client", ready)) == {"good"}
     assert set(_names(lab, "client", every)) == {"good", "bad"}
     assert lab.ask("client", lab.address("bad"), HTTP_PORT) == Answer("bad", lab.address("client"))
+
+
+def test_a_pod_that_ends_takes_requests_only_where_no_other_does(lab: NetLab) -> None:
+    slow = {"preStop": {"sleep": {"seconds": 50}}}
+    image = "registry.k8s.io/e2e-test-images/agnhost:2.47"
+    container = {"name": "c", "image": image, "args": ["netexec"], "lifecycle": slow}
+    for name in ("old", "new"):
+        lab.pod(name, labels=APP, containers=[container], terminationGracePeriodSeconds=60)
+    vip = lab.service("app", APP)["spec"]["clusterIP"]
+    address = lab.address("old")
+    lab.client.delete(PODS, "old", "default")
+    lab.cluster.settle()
+    assert set(_names(lab, "client", vip)) == {"new"}
+    assert lab.ask("client", address, HTTP_PORT) == Answer("old", lab.address("client"))
+    lab.client.delete(PODS, "new", "default")
+    lab.cluster.settle()
+    assert set(_names(lab, "client", vip)) == {"old", "new"}
+    lab.settle(120)
+    assert lab.ask("client", vip) == "refused"
+    assert lab.ask("client", address, HTTP_PORT) == "timed out"
 
 
 def test_a_pod_that_is_gone_answers_no_more_and_its_successor_has_another_address(lab: NetLab) -> None:
@@ -188,3 +209,72 @@ def test_sctp(lab: NetLab) -> None:
     ]
     assert lab.send("client", vip, 80, "SCTP").outcome == "reached"
     assert lab.send("client", vip, 80, "TCP").outcome == "timed out"
+
+
+def test_shares_of_a_node_port_are_even(lab: NetLab) -> None:
+    """Chi-square at 1 %, as the identities of a seeded cluster draw."""
+    for name in ("one", "two"):
+        lab.pod(name, labels=APP, node="node-2")
+    node_port = lab.service("app", APP, type="NodePort")["spec"]["ports"][0]["nodePort"]
+    view, addresses = lab.view("outside"), Counter[str]()
+    for _ in range(10_000):
+        peer = view.send(NODE_1, node_port).peer
+        assert peer is not None
+        addresses[peer.local_address] += 1
+    assert len(addresses) == 2
+    assert sum((n - 5000) ** 2 / 5000 for n in addresses.values()) < 6.635
+
+
+def test_dns_shows_as_a_service_where_the_cluster_is_made_with_it() -> None:
+    lab = NetLab(kube_dns=True)
+    lab.pod("client")
+    lab.pod("app", labels=APP)
+    vip = lab.service("app", APP)["spec"]["clusterIP"]
+    trip = lab.send("client", "10.96.0.10", 53, "UDP")
+    assert [type(s) for s in trip.steps] == [Rules, Moved, Arrived]
+    assert f"Address: {vip}\n" in lab.sh("client", "nslookup", "app.default.svc.cluster.local")[1]
+    egress = {
+        "to": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}],
+        "ports": [{"protocol": "UDP", "port": 53}],
+    }
+    lab.policy("dns", {"podSelector": {}, "policyTypes": ["Egress"], "egress": [egress]})
+    assert lab.send("client", "10.96.0.10", 53, "UDP").outcome == "reached"
+    assert lab.send("client", "10.96.0.10", 53, "TCP").outcome == "timed out"
+    assert lab.send("client", vip, 80).outcome == "timed out"
+
+
+def test_dns_speaks_the_wire_format_over_both_protocols(lab: NetLab) -> None:
+    from dnslib import DNSRecord
+
+    question = bytes(DNSRecord.question("kubernetes.default.svc.cluster.local").pack())
+    over_udp = lab.view("client").connect("10.96.0.10", 53, "UDP").datagram(question)
+    framed = len(question).to_bytes(2, "big") + question
+    over_tcp = lab.view("client").connect("10.96.0.10", 53).exchange(framed + framed)
+    assert over_udp is not None
+    for answer in (over_udp, over_tcp[2 : 2 + len(over_udp)]):
+        assert [str(r.rdata) for r in DNSRecord.parse(answer).rr] == ["10.96.0.1"]
+    assert len(over_tcp) == 2 * (2 + len(over_udp))
+    assert lab.view("client").connect("10.96.0.10", 53).exchange(b"\x00\x01?") == b""
+
+
+def test_api_server_answers_pods_by_their_token(lab: NetLab) -> None:
+    token = "$(cat /var/run/secrets/kubernetes.io/serviceaccount/token)"
+    lab.pod("tools", image="nicolaka/netshoot", args=["sleep", "3600"])
+    base = "curl -sk -o /dev/null -w '%{http_code} '"
+    script = f"{base} https://kubernetes/api/v1/pods; {base} -H \"Authorization: Bearer {token}\" https://kubernetes/api/v1/pods; {base} -H 'Authorization: Bearer x' https://kubernetes/version"
+    code, out, _ = lab.sh("tools", "sh", "-c", script)
+    assert (code, out.split()) == (0, ["403", "200", "401"])
+    trip = lab.send("tools", "172.18.0.2", 6443)
+    assert trip.peer is not None
+    assert trip.peer.address == NODE_1
+
+
+def test_health_checks_of_a_service_are_asked_on_every_node(lab: NetLab) -> None:
+    lab.pod("app", labels=APP)
+    service = lab.service("app", APP, type="LoadBalancer", externalTrafficPolicy="Local")
+    port = service["spec"]["healthCheckNodePort"]
+    found = {}
+    for node in (NODE_1, NODE_2):
+        connection = lab.view("outside").connect(node, port)
+        found[node] = connection.http(HTTPRequest("GET", "/")).status
+    assert found == {NODE_1: 200, NODE_2: 503}
