@@ -68,7 +68,7 @@ class Background:
             stderr=subprocess.PIPE,
             env=self.environment(**env),
             cwd=self.home.parent,
-            preexec_fn=_take_hangups,
+            preexec_fn=_take_hangups,  # noqa: PLW1509  the child does nothing else before it becomes another program
         )
         self.started.append(process)
         return process
