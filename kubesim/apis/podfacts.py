@@ -114,3 +114,23 @@ def membership_changed(old: JSONObject, new: JSONObject) -> bool:
         or one.get("hostname") != two.get("hostname")
         or one.get("subdomain") != two.get("subdomain")
     )
+
+
+def endpoint_facts(pod: JSONObject) -> JSONObject:
+    """A Pod with no more than what endpoints are made of, a twentieth of it: for those who hold many of them."""
+    metadata, spec, status = pod["metadata"], spec_of(pod), status_of(pod)
+    return {
+        "metadata": _picked(metadata, "name", "namespace", "uid", "labels", "deletionTimestamp"),
+        "spec": _picked(spec, "nodeName", "hostname", "subdomain")
+        | {
+            name: [_picked(c, "restartPolicy", "ports") for c in spec[name]]
+            for name in ("containers", "initContainers")
+            if spec.get(name)
+        },
+        "status": _picked(status, "phase", "podIP", "podIPs")
+        | {"conditions": [c for c in status.get("conditions") or () if c["type"] == "Ready"]},
+    }
+
+
+def _picked(obj: JSONObject, *names: str) -> JSONObject:
+    return {name: obj[name] for name in names if name in obj}

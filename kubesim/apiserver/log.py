@@ -56,19 +56,31 @@ def log_events(
     Raises StatusError 410 at once if some of it has been dropped.
     """
     newest = storage.revision()
-    first = _chunk(storage, after, 0 if resources else limit)
-    return _events(storage, first, newest, limit, frozenset(resources))
+    prefix = _prefix(*resources) if len(resources) == 1 else ROOT
+    first = _chunk(storage, prefix, after, 0 if resources else limit)
+    return _events(storage, prefix, first, newest, limit, frozenset(resources))
 
 
-def _chunk(storage: Storage, after: int, limit: int) -> list[Change]:
+def _prefix(resource: str) -> str:
+    """The beginning of all keys of a resource: a change of another one need not be read."""
+    plural, _, group = resource.partition(".")
+    return f"{ROOT}{group or 'core'}/{plural}/"
+
+
+def _chunk(storage: Storage, prefix: str, after: int, limit: int) -> list[Change]:
     try:
-        return list(storage.changes(ROOT, after, limit=min(limit, CHUNK) if limit else CHUNK))
+        return list(storage.changes(prefix, after, limit=min(limit, CHUNK) if limit else CHUNK))
     except Compacted as error:
         raise errors.expired(f"too old resource version: {after} ({error.oldest})") from None
 
 
 def _events(
-    storage: Storage, chunk: list[Change], newest: int, limit: int, resources: frozenset[str]
+    storage: Storage,
+    prefix: str,
+    chunk: list[Change],
+    newest: int,
+    limit: int,
+    resources: frozenset[str],
 ) -> Iterator[WatchEvent]:
     given = 0
     while chunk:
@@ -81,7 +93,7 @@ def _events(
             yield LoggedEvent(change)
         if len(chunk) < CHUNK:
             return
-        chunk = _chunk(storage, chunk[-1].revision, 0)
+        chunk = _chunk(storage, prefix, chunk[-1].revision, 0)
 
 
 def _qualified(key: str) -> str:

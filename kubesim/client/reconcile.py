@@ -71,6 +71,6 @@ class Prefetching(Protocol):
         """These are the keys that will be reconciled next, in this order; nothing else happens in between."""
         ...
 
-    def end(self) -> None:
-        """They have been; what was fetched for them is old from now on."""
+    def end(self, *, over: bool) -> None:
+        """They have been; what was fetched for them is old from now on. `over`: they were the last ones for now."""
         ...

@@ -77,7 +77,7 @@ class EndpointsController:
             found = by_names(self._client, ENDPOINTS, namespace, names)
             self._current |= {f"{namespace}/{name}": found.get(name) for name in names}
 
-    def end(self) -> None:
+    def end(self, *, over: bool) -> None:
         self._current = {}
 
     def reconcile(self, key: str) -> Result:

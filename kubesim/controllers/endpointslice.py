@@ -113,9 +113,10 @@ class EndpointSliceController:
                 if labels.get(MANAGED_BY) == CONTROLLER:
                     self._current[f"{namespace}/{labels[SERVICE_NAME]}"].append(found)
 
-    def end(self) -> None:
+    def end(self, *, over: bool) -> None:
         self._current = {}
-        self._view.forget()  # Endpoints have had their turn before
+        if over:
+            self._view.forget()  # Endpoints have had their turn before
 
     def reconcile(self, key: str) -> Result:
         namespace, name = split_key(key)

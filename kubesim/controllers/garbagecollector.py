@@ -128,7 +128,7 @@ class GarbageCollector:
             found = by_names(self._client, gvr, namespace, names)
             self._known |= {(gvr, namespace, n): found.get(n) for n in names}
 
-    def end(self) -> None:
+    def end(self, *, over: bool) -> None:
         self._known = {}
 
     def _get(self, place: _Place) -> JSONObject | None:

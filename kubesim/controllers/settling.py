@@ -295,6 +295,9 @@ class Settle:
         keys = [key for key, _ in zip(left, range(BATCH_KEYS), strict=False)]
         with self._guard(), self._client.batch():
             others = self._read_log()
+            if others:
+                self._worked.clear()  # it is not the controllers alone that keep each other busy
+                self._deliver(others)
             if prefetching:
                 prefetching.begin(keys)
             try:
@@ -304,13 +307,11 @@ class Settle:
                         break
             finally:
                 if prefetching:
-                    prefetching.end()
+                    prefetching.end(over=not left)
             own = self._read_log()
-        if others:
-            self._worked.clear()  # it is not the controllers alone that keep each other busy
         if not left:
             self._round = None
-        self._deliver([*others, *own])
+        self._deliver(own)
 
     def _reconcile(self, reconciler: Reconciler, key: str, why: str) -> None:
         item = (reconciler.name, key)

@@ -55,7 +55,7 @@ class TaintEvictionController:
             node = get_or_none(self._client, NODES, name)
             self._tainted[name] = _no_execute(node) if node else []
 
-    def end(self) -> None:
+    def end(self, *, over: bool) -> None:
         self._tainted = {}
 
     def reconcile(self, key: str) -> Result:

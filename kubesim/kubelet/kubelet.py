@@ -129,7 +129,7 @@ class Kubelet:
             found = by_names(self._client, PODS, namespace, names)
             self._pods |= {f"{namespace}/{n}": found.get(n) for n in names}
 
-    def end(self) -> None:
+    def end(self, *, over: bool) -> None:
         self._pods = {}
         self._sources.forget()
 

@@ -69,7 +69,7 @@ class Scheduler:
         self._ledger.load()
         self._nodes = {name_of(n): n for n in items(self._client.list(NODES))}
 
-    def end(self) -> None:
+    def end(self, *, over: bool) -> None:
         self._nodes = {}
 
     def reconcile(self, key: str) -> Result:

@@ -146,3 +146,18 @@ def test_a_get_by_name_reads_one_object(services):
     storage.reset()
     cluster.client.get(PODS, "pod-0-3", "default")
     assert storage.read == 1
+
+
+def test_pods_are_read_once_for_all_services_that_select_them():
+    """Not once for each batch of sixteen Services: so the ninth Service costs as much as the seventeenth."""
+    costs = []
+    for selecting in (8, 16, 24, 32, 40):
+        cluster, storage = filled(1, selecting=selecting)
+        for n in range(PODS_OF_A_SERVICE):
+            changed = cluster.client.get(PODS, f"pod-0-{n}", "default")
+            changed["status"]["conditions"][0]["status"] = "False"
+            cluster.client.update(PODS, changed, "default", subresource="status")
+        storage.reset()
+        cluster.settle()
+        costs.append(storage.read)
+    assert len({later - earlier for earlier, later in pairwise(costs)}) == 1
