@@ -296,9 +296,11 @@ class Cluster:
         with self._making:
             if self._manager is manager:
                 self._manager = None
-            runtime = self._runtime
+            runtime, network = self._runtime, self._network
         if runtime is not None:
             runtime.start_over()
+        if network is not None:
+            network.start_over()
 
     def compact(self, *, older_than: timedelta = timedelta(minutes=5), beyond: int = 10_000) -> int:
         """Drop what of the past is older than that *and* more than so many revisions behind, and that every

@@ -20,7 +20,7 @@ from kubesim.network.programs import rule_programs
 from kubesim.network.resolving import PORT, DNSApplication, dns_listeners
 from kubesim.network.views import FabricView, view_beside, view_of_node, view_of_outside, view_of_pod
 from kubesim.network.world import World
-from kubesim.proxy import Catalog, NodeProxy, ProxyConfig, StateAffinity
+from kubesim.proxy import Catalog, NodeProxy, ProxyConfig, SeededChance, StateAffinity
 from kubesim.runtime.application import Application, Listener
 from kubesim.runtime.machine import Program
 from kubesim.runtime.node import NodeMachine
@@ -61,6 +61,8 @@ class ClusterNetwork:
         self._client = parts.client("kube-proxy")
         self._catalog = Catalog(self._client, revision)
         self._affinity = StateAffinity(parts.state, parts.clock)
+        seed = parts.config.seed
+        self._chance = parts.identities if seed is None else SeededChance(seed, parts.state)
         self._proxies: dict[str, NodeProxy] = {}
 
     @cached_property
@@ -78,6 +80,10 @@ class ClusterNetwork:
             outside=(HOST,),
         )
 
+    def start_over(self) -> None:
+        """Forget what was read inside a transaction that was undone."""
+        self._catalog.start_over()
+
     def proxy(self, node: str) -> NodeProxy:
         """kube-proxy of a node."""
         found = self._proxies.get(node)
@@ -87,7 +93,7 @@ class ClusterNetwork:
                 self._client,
                 node_name=node,
                 config=ProxyConfig(cluster_cidrs=(parts.config.pod_cidr,)),
-                identities=parts.identities,
+                identities=self._chance,
                 affinity=self._affinity,
                 catalog=self._catalog,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kubesim.proxy.affinity import AffinityStore, StateAffinity
 from kubesim.proxy.catalog import Catalog
+from kubesim.proxy.chance import SeededChance
 from kubesim.proxy.config import ProxyConfig
 from kubesim.proxy.healthcheck import HealthCheck
 from kubesim.proxy.nodeproxy import NodeProxy, iptables_save
@@ -17,6 +18,7 @@ __all__ = [
     "NodeProxy",
     "Packet",
     "ProxyConfig",
+    "SeededChance",
     "StateAffinity",
     "Verdict",
     "iptables_save",

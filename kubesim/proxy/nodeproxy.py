@@ -14,13 +14,14 @@ from kubesim.proxy.affinity import AffinityStore
 from kubesim.proxy.base import base_chains
 from kubesim.proxy.catalog import Catalog, Key, ServiceEntry
 from kubesim.proxy.chains import FILTER, NAT, Chain, NodeFacts, PortRules, port_rules, shared_in
+from kubesim.proxy.chance import Chance
 from kubesim.proxy.config import ProxyConfig
 from kubesim.proxy.healthcheck import HealthCheck
 from kubesim.proxy.passage import Packet, Passage, Verdict
 from kubesim.proxy.rules import Rule
 from kubesim.proxy.save import render
 from kubesim.proxy.walk import walk
-from kubesim.util.ids import Identities, SystemIdentities
+from kubesim.util.ids import SystemIdentities
 
 LARGE_CLUSTER: Final = 1000
 """With more endpoints than so many, the rules of endpoints go without comments: largeClusterEndpointsThreshold."""
@@ -53,7 +54,7 @@ class NodeProxy:
         *,
         node_name: str,
         config: ProxyConfig | None = None,
-        identities: Identities,
+        identities: Chance,
         affinity: AffinityStore,
         catalog: Catalog | None = None,
     ) -> None:
@@ -204,9 +205,7 @@ class _Dispatched:
 class _Surroundings:
     """What a node knows for its rules."""
 
-    def __init__(
-        self, node: NodeFacts, family: Family, identities: Identities, affinity: AffinityStore
-    ) -> None:
+    def __init__(self, node: NodeFacts, family: Family, identities: Chance, affinity: AffinityStore) -> None:
         self._name = node.name
         self._identities = identities
         self._affinity = affinity

@@ -17,7 +17,7 @@ from support.proxies import (
     terminating,
 )
 
-from kubesim.proxy import NodeProxy, Packet, StateAffinity
+from kubesim.proxy import NodeProxy, Packet, SeededChance, StateAffinity
 from kubesim.proxy.rules import chance
 from kubesim.util.ids import SystemIdentities
 from kubesim.util.state import MemoryState
@@ -72,6 +72,18 @@ def test_a_seed_makes_the_choices_repeatable() -> None:
 )
 def test_probabilities_are_those_that_the_kernel_prints(number: int, text: str) -> None:
     assert chance(number).text() == f"-m statistic --mode random --probability {text}"
+
+
+def test_each_process_of_a_seeded_cluster_takes_a_turn() -> None:
+    def processes(seed: str, state: MemoryState) -> list[list[int]]:
+        return [
+            [source.below(1000) for _ in range(5)] for source in (SeededChance(seed, state) for _ in range(4))
+        ]
+
+    first, again = processes("7", MemoryState()), processes("7", MemoryState())
+    assert first == again
+    assert len({tuple(numbers) for numbers in first}) == 4
+    assert processes("8", MemoryState()) != first
 
 
 def test_a_client_stays_with_its_endpoint() -> None:
