@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from kubesim.registry.tokens import TokenKey
     from kubesim.runtime.application import Listener
     from kubesim.runtime.container import ContainerRuntime
+    from kubesim.runtime.machine import Machine, ProcessEntry
     from kubesim.runtime.network_view import NetworkView
     from kubesim.runtime.spec import ContainerSpec
 
@@ -168,6 +169,8 @@ class Cluster:
             if self._runtime is None and self._make_runtime is not None:
                 runtime = self._runtime = self._make_runtime(self.parts)
                 runtime.join(self._view)
+                if self.config.ingress:
+                    runtime.applications["ingress-nginx"] = self._ingress
                 runtime.on_exit = self._ended
             return self._runtime
 
@@ -191,6 +194,13 @@ class Cluster:
         if pod is not None and pod["metadata"]["uid"] == spec.pod_uid:
             ids |= dict.fromkeys(running_containers(pod))
         return [listener for i in ids for listener in runtime.listeners(i)]
+
+    def _ingress(self, machine: Machine, entry: ProcessEntry, service: JSONObject) -> list[Listener]:
+        """What an ingress controller listens on."""
+        return self.network.ingress(self._ingress_certificate)(machine, entry, service)
+
+    def _ingress_certificate(self) -> tuple[bytes, bytes]:
+        return self.authority.ingress_certificate()
 
     def _ended(self, container_id: str) -> None:
         """A container has ended through what somebody said to it: its kubelet looks at it."""
@@ -396,6 +406,19 @@ class Cluster:
             load_balancers=parts.client("cloud-controller-manager"),
             load_balancer_pool=self.config.load_balancer_pool,
         )
+        if self.config.ingress:
+            from kubesim.controllers.ingressnginx import IngressNginx
+
+            client = parts.client("nginx-ingress-controller")
+            events = EventBroadcaster(client, clock=parts.clock)
+            found.append(
+                IngressNginx(
+                    client,
+                    recorder=events.recorder("nginx-ingress-controller"),
+                    state=parts.state,
+                    has_load_balancers=bool(self.config.load_balancer_pool),
+                )
+            )
         client = parts.client("kube-scheduler")
         found += scheduler.reconcilers(
             client=client,

@@ -37,7 +37,8 @@ class ClusterConfig:
 
     `kube_dns` says whether the cluster's DNS shows as the Service kube-dns; it answers in any case. `frozen_at`
     stops the clock at a moment; `created` is when the cluster was made. `load_balancer_pool` are the addresses for
-    Services of type LoadBalancer, as `address_range` reads them; without any they wait for one for ever.
+    Services of type LoadBalancer, as `address_range` reads them; without any they wait for one for ever. With
+    `ingress` there is a simulated ingress-nginx.
     """
 
     name: str = "default"
@@ -51,6 +52,7 @@ class ClusterConfig:
     frozen_at: datetime | None = None
     created: datetime | None = None
     load_balancer_pool: tuple[str, ...] = ()
+    ingress: bool = False
 
     def validate(self) -> None:
         """Raises ConfigError."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Final
 
 from kubesim.apimachinery.meta import name_of
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from kubesim.dns.clusterdns import ClusterDNS
     from kubesim.dns.wire import Responder
     from kubesim.runtime.container import ContainerRuntime
+    from kubesim.runtime.machine import Builder
     from kubesim.runtime.spec import ContainerSpec
 
 API_ADDRESS: Final = f"{NODE_NETWORK}2"
@@ -64,6 +65,7 @@ class ClusterNetwork:
         seed = parts.config.seed
         self._chance = parts.identities if seed is None else SeededChance(seed, parts.state)
         self._proxies: dict[str, NodeProxy] = {}
+        self._ingress: Builder | None = None
 
     @cached_property
     def fabric(self) -> Fabric:
@@ -132,6 +134,21 @@ class ClusterNetwork:
 
     def _respond(self, message: bytes, /, *, stream: bool) -> bytes | None:
         return self._responder.respond(message, stream=stream)
+
+    def ingress(self, certificate: Callable[[], tuple[bytes, bytes]]) -> Builder:
+        """What makes the listeners of an ingress controller; `certificate` is for hosts without one of their own."""
+        from kubesim.network.ingress.controller import builder
+        from kubesim.network.ingress.table import Routes
+
+        if self._ingress is None:
+            routes = Routes(self._parts.client("nginx-ingress-controller"))
+            identities, shown = self._parts.identities, cache(certificate)
+            self._ingress = builder(
+                lambda: routes.at(self.fabric.world.generation),
+                request_id=lambda: identities.hex(32),
+                default_certificate=shown,
+            )
+        return self._ingress
 
     # From where it is seen
 

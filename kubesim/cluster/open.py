@@ -89,6 +89,7 @@ def parse_config(
     clock: str,
     kube_dns: bool = False,
     load_balancer_pool: str = "",
+    ingress: bool = False,
 ) -> ClusterConfig:
     """A configuration from the words of a command line. Raises ConfigError."""
     low, dash, high = node_port_range.partition("-")
@@ -105,6 +106,7 @@ def parse_config(
         kube_dns=kube_dns,
         frozen_at=_frozen_at(clock),
         load_balancer_pool=tuple(p.strip() for p in load_balancer_pool.split(",") if p.strip()),
+        ingress=ingress,
     )
     config.validate()
     # Only asked of a new cluster: reading which versions there are costs what a cold command must not pay.

@@ -101,6 +101,18 @@ class Authority:
         )
         return self._issue(_name("kube-apiserver"), extensions, clock)
 
+    def ingress_certificate(self, *, clock: Clock | None = None) -> Pair:
+        """What an ingress controller shows for hosts that have none of their own."""
+        from cryptography import x509
+        from cryptography.x509.oid import ExtendedKeyUsageOID
+
+        extensions = (
+            x509.SubjectAlternativeName([x509.DNSName("ingress.local")]),
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]),
+        )
+        subject = _name("Kubernetes Ingress Controller Fake Certificate", ["Acme Co"])
+        return self._issue(subject, extensions, clock)
+
     def client_certificate(
         self, user: str, groups: Iterable[str] = (), *, clock: Clock | None = None
     ) -> Pair:

@@ -33,6 +33,7 @@ ORDER: Final = (
     "endpointslice-controller",
     "endpointslice-mirroring-controller",
     "service-lb-controller",
+    "ingress-nginx",
     "garbage-collector-controller",
     "resourcequota-controller",
     "event-ttl-controller",

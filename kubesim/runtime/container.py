@@ -46,7 +46,7 @@ from kubesim.runtime.launch import (
     signal_number,
     volume_files,
 )
-from kubesim.runtime.machine import JournalWriter, Machine, ProcessEntry, mount_system
+from kubesim.runtime.machine import Builder, JournalWriter, Machine, ProcessEntry, mount_system
 from kubesim.runtime.network_view import Isolated, NetworkView
 from kubesim.runtime.process import (
     Budget,
@@ -193,6 +193,8 @@ class ContainerRuntime:
         self._of_pods: dict[str, WeakValueDictionary[str, _Container]] = {}
         self.lock = FairLock()
         """Held by whoever touches a container or what it listens on."""
+        self.applications: dict[str, Builder] = {}
+        """Applications that know the cluster, by name; for containers that are loaded from now on."""
         self.on_exit: Callable[[str], None] = lambda container_id: None
         """Called with the container's id when it ended through something other than `advance` and `stop`."""
 
@@ -801,6 +803,7 @@ class ContainerRuntime:
             host_network=spec.host_network,
         )
         machine.booted = booted
+        machine.applications = self.applications
         container = _Container(spec, machine, journal, root)
         fresh = not files
         if fresh:

@@ -103,6 +103,10 @@ class User:
     shell: str = "/bin/sh"
 
 
+Builder = Callable[["Machine", ProcessEntry, dict[str, Any]], list[Listener]]
+"""Makes the listeners of a serving process."""
+
+
 class Machine:
     """One container or node, as its processes see it."""
 
@@ -131,6 +135,8 @@ class Machine:
         """What programs tell about the place: pod, namespace, node, ips, declared ports, limits."""
         self.host_network = host_network
         self.network: NetworkView
+        self.applications: Mapping[str, Builder] = {}
+        """Applications that come from outside of this room: they know the cluster."""
         self.processes: dict[int, ProcessEntry] = {}
         self.application_state: dict[str, Any] = {}
         self.packages: list[str] = list(image.packages)

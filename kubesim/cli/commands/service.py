@@ -77,6 +77,12 @@ def _rows(service: JSONObject, nodes: Sequence[JSONObject], openings: Sequence[O
         if type_of(service) == LOAD_BALANCER:
             points = dig(service, "status", "loadBalancer", "ingress", default=[])
             ways += [("LoadBalancer", p["ip"], port["port"]) for p in points if p.get("ip")]
+        ways += [
+            ("HostPort", target, port["port"])
+            for o in mine
+            if (o.exposure.kind, o.exposure.port) == ("HostPort", port["port"])
+            for target in o.exposure.targets[:1]
+        ]
         for kind, address, number in ways:
             opening = next(
                 (

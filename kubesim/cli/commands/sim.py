@@ -75,6 +75,9 @@ def create(
     clock: Clock = "system",
     *,
     kube_dns: KubeDNS = False,
+    ingress: Annotated[
+        bool, typer.Option("--ingress", help="With a simulated ingress-nginx, and its IngressClass nginx.")
+    ] = False,
     use: Annotated[bool, typer.Option(help="Work with the new cluster from now on.")] = True,
 ) -> None:
     """Make a cluster."""
@@ -88,6 +91,7 @@ def create(
             pod_cidr=pod_cidr,
             node_port_range=node_port_range,
             load_balancer_pool=load_balancer_pool,
+            ingress=ingress,
             seed=seed,
             clock=clock,
             kube_dns=kube_dns,

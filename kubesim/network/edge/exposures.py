@@ -1,4 +1,5 @@
-"""What of a cluster is to be reached from this computer: node ports and the ports of load balancers.
+"""What of a cluster is to be reached from this computer: node ports, the ports of load balancers, and those of an ingress
+controller.
 
 `127.0.0.1` stands for a node, whichever can answer. With `externalTrafficPolicy: Local` those are the nodes with an endpoint
 of their own, each in turn, as whoever balances loads in front of the nodes would have it.
@@ -6,7 +7,7 @@ of their own, each in turn, as whoever balances loads in front of the nodes woul
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -15,11 +16,14 @@ from kubesim.apis.podfacts import condition, status_of
 from kubesim.apis.servicespec import LOAD_BALANCER, NODE_PORT, ports_of, spec_of, type_of
 from kubesim.client.client import Client
 from kubesim.client.lister import by_index, by_label, items
-from kubesim.client.resources import ENDPOINT_SLICES, NODES, SERVICES
+from kubesim.client.resources import ENDPOINT_SLICES, NODES, PODS, SERVICES
 from kubesim.util.jsontypes import JSONObject, dig
 
 SERVICE_NAME: Final = "kubernetes.io/service-name"
-Kind = Literal["NodePort", "LoadBalancer"]
+_NAME_LABEL: Final = "app.kubernetes.io/name"
+Kind = Literal["NodePort", "LoadBalancer", "HostPort"]
+INGRESS: Final = ("ingress-nginx", "ingress-nginx-controller")
+"""Where its Service has no address, its Pod is reached at the ports of its node: those of an ingress are to be opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,10 @@ def find_exposures(client: Client) -> list[Exposure]:
             near = _nodes_with_endpoints(client, service)
             targets = [a for n, a in addresses.items() if n in near] or targets
         found += _node_ports(service, targets)
-        found += _load_balanced(service)
+        balanced = list(_load_balanced(service))
+        found += balanced
+        if not balanced and (namespace_of(service), name_of(service)) == INGRESS:
+            found += _host_ports(client, service, addresses)
     return found
 
 
@@ -87,6 +94,14 @@ def _load_balanced(service: JSONObject) -> Iterable[Exposure]:
         for port in ports_of(service):
             number = port["port"]
             yield from _exposure("LoadBalancer", service, port, number, address, number, (address,))
+
+
+def _host_ports(client: Client, service: JSONObject, nodes: Mapping[str, str]) -> Iterable[Exposure]:
+    selector = spec_of(service).get("selector") or {}
+    found = by_label(client, PODS, namespace_of(service), _NAME_LABEL, [selector.get(_NAME_LABEL, "")])
+    targets = tuple(nodes[n] for p in found if (n := spec_of(p).get("nodeName") or "") in nodes)
+    for port in ports_of(service):
+        yield from _exposure("HostPort", service, port, port["port"], "", port["port"], targets)
 
 
 def _exposure(

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib import import_module
-from typing import Any
 
 from kubesim.runtime.application import Listener
-from kubesim.runtime.machine import Machine, ProcessEntry
-
-Builder = Callable[[Machine, ProcessEntry, dict[str, Any]], list[Listener]]
+from kubesim.runtime.machine import Builder, Machine, ProcessEntry
 
 _MODULES = {
     "nginx": "nginx", "httpd": "files", "python": "files", "busybox-httpd": "files", "unknown": "echo",
@@ -19,11 +15,18 @@ _MODULES = {
     "liveness": "agnhost", "grpc-health": "agnhost", "no-snat": "agnhost", "net": "agnhost", "guestbook": "agnhost",
     "tcp-reset": "agnhost", "port-forward-tester": "agnhost", "fake-gitserver": "agnhost", "nettest": "agnhost",
 }  # fmt: skip
+_OUTSIDE = ("ingress-nginx",)
+"""Without a cluster around it, it serves nobody."""
 
 
 def listeners(machine: Machine, entry: ProcessEntry) -> list[Listener]:
     """What a serving process listens on."""
     service = entry.service or {}
+    given = machine.applications.get(service["application"])
+    if given is not None:
+        return given(machine, entry, service)
+    if service["application"] in _OUTSIDE:
+        return []
     module = import_module(f"kubesim.runtime.applications.{_MODULES[service['application']]}")
     builder: Builder = module.listeners
     return builder(machine, entry, service)

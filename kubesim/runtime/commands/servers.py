@@ -63,6 +63,18 @@ def nginx(process: Process) -> int:
     return process.machine.serve(process, service, exit_on=TERM)
 
 
+@program
+def nginx_ingress_controller(process: Process) -> int:
+    if process.resume is None:
+        rule = "-" * 79
+        version = version_of(process, "INGRESS_NGINX_VERSION", "v1.12.1")
+        process.error(
+            f"{rule}\nNGINX Ingress controller\n  Release:       {version}\n  Build:         51c2b8196\n"
+            f"  Repository:    https://github.com/kubernetes/ingress-nginx\n  nginx version: nginx/1.25.5\n\n{rule}\n"
+        )
+    return process.machine.serve(process, {"application": "ingress-nginx"}, exit_on=TERM)
+
+
 def _daemonize(process: Process, service: dict[str, Any]) -> int:
     """Go on in the background; the caller gets 0 at once."""
     child = process.child(process.argv)

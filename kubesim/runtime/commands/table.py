@@ -34,7 +34,8 @@ _MODULES: dict[str, str] = {
     "packages": "apt apt-get apt-cache dpkg dpkg-query apk pip pip3",
     "editors": "vi vim nano",
     "jq": "jq",
-    "servers": "nginx httpd httpd-foreground apachectl docker-entrypoint.sh envsubst",
+    "servers": "nginx httpd httpd-foreground apachectl docker-entrypoint.sh envsubst "
+    "nginx-ingress-controller",
     "stores": "redis-server redis-cli postgres pg_isready mysqld mariadbd mysqladmin mariadb-admin",
     "echoes": "http-echo whoami-server echo-server hello-app run.sh node pause entrypoint.sh",
     "agnhost": "agnhost",

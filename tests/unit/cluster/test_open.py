@@ -86,3 +86,8 @@ def test_what_cannot_be_is_refused_in_words(given: dict[str, str], text: str) ->
     with pytest.raises(ConfigError) as error:
         _parsed(**given)
     assert str(error.value) == text
+
+
+def test_an_ingress_is_there_where_it_is_asked_for() -> None:
+    assert _parsed(ingress=True).ingress
+    assert not decode_config(_parsed().encode()).ingress
