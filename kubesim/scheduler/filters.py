@@ -7,13 +7,13 @@ the one that is reported for it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kubesim.apis.podfacts import spec_of, status_of
 from kubesim.apis.tolerations import first_untolerated, tolerates
 from kubesim.scheduler.nodeaffinity import matches_required
-from kubesim.scheduler.usage import NodeUsage, host_ports, weight
+from kubesim.scheduler.usage import NodeUsage, host_ports
 from kubesim.util.jsontypes import JSONObject
 from kubesim.util.quantity import Quantity
 
@@ -33,10 +33,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A node with what it bears."""
+    """A node with what it bears, and what the Pod that is to be placed would add: `usage.weight` of it."""
 
     node: JSONObject
     usage: NodeUsage
+    wanted: Mapping[str, int]
 
 
 Filter = Callable[[JSONObject, Candidate], "Refusal | None"]
@@ -91,7 +92,7 @@ def resources(pod: JSONObject, candidate: Candidate) -> Refusal | None:
     hopeless = False
     if usage.pods + 1 > _amount(allocatable, "pods"):
         reasons.append("Too many pods")
-    for name, wanted in weight(pod).items():
+    for name, wanted in candidate.wanted.items():
         has = _amount(allocatable, name)
         if wanted and wanted > has - usage.requested.get(name, 0):
             reasons.append(f"Insufficient {name}")

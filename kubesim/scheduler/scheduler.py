@@ -33,7 +33,7 @@ from kubesim.client.resources import NODES, PERSISTENT_VOLUME_CLAIMS, PODS
 from kubesim.scheduler.filters import Candidate, Refusal, fit_error, refusal, refused_before
 from kubesim.scheduler.nodeaffinity import preference
 from kubesim.scheduler.podaffinity import PodRelations
-from kubesim.scheduler.usage import NodeUsage, UsageLedger
+from kubesim.scheduler.usage import NodeUsage, UsageLedger, weight
 from kubesim.util.clock import Clock, format_time
 from kubesim.util.jsontypes import JSONObject
 from kubesim.util.state import StateStore
@@ -91,9 +91,10 @@ class Scheduler:
             return self._failed(pod, refused_before(len(self._nodes), problem))
         fitting: list[Candidate] = []
         refusals: list[Refusal] = []
+        wanted = weight(pod)
         more = self._relations.filters(pod, self._nodes, self._ledger.repelling)
         for name, node in self._nodes.items():
-            candidate = Candidate(node, self._ledger.nodes.get(name) or NodeUsage())
+            candidate = Candidate(node, self._ledger.nodes.get(name) or NodeUsage(), wanted)
             found = refusal(pod, candidate, more)
             if found is None:
                 fitting.append(candidate)
