@@ -85,6 +85,8 @@ class ClusterNetwork:
     def start_over(self) -> None:
         """Forget what was read inside a transaction that was undone."""
         self._catalog.start_over()
+        if "fabric" in self.__dict__:
+            self.fabric.world.start_over()
 
     def proxy(self, node: str) -> NodeProxy:
         """kube-proxy of a node."""

@@ -104,6 +104,10 @@ class World:
         self._policies: dict[str, tuple[Policy, ...]] = {}
         self._namespaces: dict[str, Mapping[str, str]] = {}
 
+    def start_over(self) -> None:
+        """Forget what was read inside a transaction that was undone."""
+        self._seen = -1
+
     def refresh(self) -> None:
         """What was kept is thrown away if the network may have changed."""
         if self._revision is None:
