@@ -79,7 +79,7 @@ class Journey:
         own = here or address in origin.addresses
         self._source = self._source or (address if own else origin.address(address))
         node = self._world.node(origin.node)
-        if not self._source or node is None:
+        if not self._source or node is None or (":" in self._source) != (":" in address):
             return self._lose("there is no way from here to such an address", "unreachable")
         return self._walk(node, "node" if self._own else "pod")
 
