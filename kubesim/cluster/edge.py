@@ -10,6 +10,7 @@ from kubesim.apimachinery.errors import StatusError
 from kubesim.client.recorder import WARNING, EventBroadcaster, object_reference
 from kubesim.network.edge.dialling import Dialler
 from kubesim.network.edge.exposures import Exposure, find_exposures
+from kubesim.network.edge.reachable import find_reachable
 from kubesim.network.edge.server import EdgeServer, Failure, Opening, describe
 from kubesim.util.clock import SystemClock
 
@@ -37,13 +38,15 @@ class Edge:
         self._client = cluster.parts.client(COMPONENT)
         self._recorder = EventBroadcaster(self._client, clock=cluster.clock).recorder(COMPONENT)
         self._time = SystemClock()
+        self._fabric = cluster.network.fabric
         self._server = EdgeServer(
-            Dialler(cluster.network.fabric, self._time.monotonic),
+            Dialler(self._fabric, self._time.monotonic),
             host,
             certificate=lambda name: cluster.authority.server_certificate([name] if name else [host]),
         )
         self._lock = threading.Lock()
         self._failures: dict[Exposure, Failure] = {}
+        self._is_reachable = False
         self._seen = -1
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kubesim-edge-follower", daemon=True)
@@ -86,21 +89,38 @@ class Edge:
         """Look at the Services now. Raises StatusError."""
         with self._lock:
             self._seen = self._cluster.storage.revision()
-            found = {f.exposure: f for f in self._server.open(find_exposures(self._client))}
+            wanted = find_exposures(self._client)
+            if self._is_reachable:
+                wanted += find_reachable(self._client, self._fabric)
+            found = {f.exposure: f for f in self._server.open(wanted)}
             new = [f for e, f in found.items() if e not in self._failures]
             self._failures = found
         for failure in new:
             self._tell(failure)
 
+    def make_reachable(self) -> None:
+        """From now on open every address of the cluster inside of 127.0.0.0/8, too. Raises StatusError."""
+        if not self._is_reachable:
+            self._is_reachable = True
+            self.refresh()
+
+    @property
+    def is_reachable(self) -> bool:
+        return self._is_reachable
+
     def catch_up(self) -> None:
-        """The same, if anything of it has changed."""
-        if self._has_changed(self._cluster.storage.revision()):
+        """The same, if anything of it has changed; it is done when this returns, whoever did it."""
+        with self._lock:
+            has_changed = self._has_changed(self._cluster.storage.revision())
+        if has_changed:
             self.refresh()
 
     def _tell(self, failure: Failure) -> None:
         text = describe(failure)
         exposure = failure.exposure
         logger.warning("service %s/%s: %s", exposure.namespace, exposure.name, text)
+        if exposure.kind == "PodIP":
+            return
         service = {"metadata": {"namespace": exposure.namespace, "name": exposure.name, "uid": exposure.uid}}
         try:
             self._recorder.event(object_reference(service, "Service"), WARNING, REASON, text)
@@ -116,7 +136,8 @@ class Edge:
                 if self._stop.is_set():
                     return
                 now, newest = self._time.monotonic(), storage.revision()
-                is_due = bool(self._failures) and now - tried > RETRY_SECONDS
+                # Who listens in a Pod is no object of the API: it is looked at from time to time.
+                is_due = (bool(self._failures) or self._is_reachable) and now - tried > RETRY_SECONDS
                 if is_due or self._has_changed(newest):
                     tried = now
                     self.refresh()
@@ -136,6 +157,7 @@ class Edge:
         if newest < seen or newest - seen > _MANY:
             return True
         try:
-            return any(e.object.get("kind") in _KINDS for e in self._client.log(seen, limit=_MANY))
+            kinds = _KINDS | {"Pod"} if self._is_reachable else _KINDS
+            return any(e.object.get("kind") in kinds for e in self._client.log(seen, limit=_MANY))
         except StatusError:  # compacted
             return True

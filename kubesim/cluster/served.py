@@ -37,6 +37,8 @@ class Address:
 
     host: str = LOOPBACK
     port: int | None = None
+    reachable: bool = False
+    """Whether Pods, Services and nodes are opened inside of 127.0.0.0/8."""
 
 
 def serve(home: Home, lent: OpenCluster, address: Address, *, again: bool = False) -> str:
@@ -46,19 +48,23 @@ def serve(home: Home, lent: OpenCluster, address: Address, *, again: bool = Fals
     Raises OSError, HomeError.
     """
     if lent.plane.urls:
+        if address.reachable and lent.plane.edge is not None:
+            lent.plane.edge.make_reachable()
         return lent.plane.urls[0]
     url = _listen(lent, address, tries=_TRIES if again else 1)
-    _serve_network(lent, address.host)
+    _serve_network(lent, address)
     shown = url.replace("0.0.0.0", LOOPBACK).replace("[::]", "[::1]")  # noqa: S104  nobody can connect to those
     write_kubeconfig(home, lent.name, shown, lent.cluster.authority)
     return url
 
 
-def _serve_network(lent: OpenCluster, host: str) -> None:
+def _serve_network(lent: OpenCluster, address: Address) -> None:
     """The ports of Services, and names. Without them the API is of use, too."""
-    plane = lent.plane
+    plane, host = lent.plane, address.host
     try:
-        plane.serve_edge(host)
+        edge = plane.serve_edge(host)
+        if address.reachable:
+            edge.make_reachable()
     except (OSError, RuntimeError):
         logger.exception("sim/%s: the ports of Services cannot be opened", lent.name)
     with contextlib.suppress(OSError):
@@ -78,6 +84,7 @@ def describe(lent: OpenCluster) -> dict[str, Any]:
     return {
         "urls": list(plane.urls),
         "dns": plane.dns_address,
+        "reachable": edge is not None and edge.is_reachable,
         "ports": [
             {
                 "namespace": o.exposure.namespace,
@@ -112,7 +119,7 @@ def read(directory: Path) -> dict[str, Address]:
     found: dict[str, Address] = {}
     with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
         for name, kept in json.loads((directory / FILE).read_text("utf-8")).items():
-            found[name] = Address(str(kept["host"]), int(kept["port"]))
+            found[name] = Address(str(kept["host"]), int(kept["port"]), bool(kept.get("reachable")))
     return found
 
 

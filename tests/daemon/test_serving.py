@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from support.kubectl import find_kubectl
 
 SERVED = re.compile(
     r"sim/(\S+) is served at (https://\S+)\nIts names are answered at 127.0.0.1:\d+\n"
-    r"(?:Services that can be opened from here: kubesim service\n)?For kubectl and other clients:\n\n  (export KUBECONFIG=\S+)\n"
+    r"(?:Its Pods, [^\n]*\n)?(?:Services that can be opened from here: kubesim service\n)?For kubectl and other clients:\n\n  (export KUBECONFIG=\S+)\n"
 )
 
 
@@ -49,7 +50,7 @@ def test_up_says_where_and_stays(warm: Background) -> None:
     assert sim["dns"].startswith("127.0.0.1:")
     del sim["dns"]
     expected = {"name": "default", "commands": 0, "urls": [url], "kubeconfig": str(kubeconfig)}
-    assert sim == expected | {"ports": [], "warnings": []}
+    assert sim == expected | {"ports": [], "warnings": [], "reachable": False}
     assert kubeconfig.stat().st_mode & 0o777 == 0o600
     assert up(warm, "--port=0") == (url, kubeconfig)  # it is served already
     assert warm.run("cluster-info").check().out.startswith(f"Kubernetes control plane is running at {url}\n")
@@ -228,3 +229,32 @@ def test_service_says_why_nothing_leads_to_it(warm: Background, words: tuple[str
     result = warm.run(*words)
     assert result.code == 1
     assert told in result.err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
+def test_cluster_addresses_are_reachable_where_that_is_asked_for(warm: Background) -> None:
+    warm.run("run", "web", "--image=nginx:1.27").check()
+    warm.run("expose", "pod", "web", "--port=18080", "--target-port=80").check()
+    up(warm, "--port=0")
+    assert warm.run("service", "web", "--url").code == 1
+    result = warm.run("up", "--reachable").check()
+    assert "10.96.0.1 at 127.96.0.1" in result.out
+    address = warm.run("get", "service", "web", "-o", "jsonpath={.spec.clusterIP}").check().out
+    url = warm.run("service", "web", "--url").check().out.strip()
+    assert url == f"http://127.{address.partition('.')[2]}:18080"
+    assert "Welcome to nginx!" in curl(url).stdout
+
+
+def test_an_ingress_is_opened_while_the_cluster_is_served(warm: Background) -> None:
+    warm.run(
+        "sim", "create", "lab", "--ingress", "--load-balancer-pool=172.18.255.200-172.18.255.250"
+    ).check()
+    warm.run("run", "web", "--image=nginx:1.27", "--port=80", "--expose").check()
+    warm.run("create", "ingress", "web", "--class=nginx", "--rule=web.test/*=web:80").check()
+    assert "172.18.255.200" in warm.run("get", "ingress", "web").check().out
+    seen = warm.run("curl", "-sS", "-H", "Host: web.test", "http://172.18.255.200").check()
+    assert "Welcome to nginx!" in seen.out
+    up(warm, "--port=0")
+    urls = warm.run("service", "ingress-nginx-controller", "-n", "ingress-nginx", "--url").check().out.split()
+    assert any("Welcome to nginx!" in curl("-H", "Host: web.test", url).stdout for url in urls)
+    assert "lab" in warm.run("sim", "list").check().out

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kubesim.cli.command import Command, Context
-from kubesim.cli.commands.up import ADDRESS_FLAGS, show
+from kubesim.cli.commands.up import ADDRESS_FLAGS, address_of, show
 from kubesim.cli.errors import CLIError
 from kubesim.cluster.home import HomeError
 
@@ -13,12 +13,11 @@ from kubesim.cluster.home import HomeError
 def run(context: Context) -> int:
     """Serve until Ctrl-C, SIGTERM or `kubesim down`."""
     from kubesim.cli.warm.process import serve_in_foreground
-    from kubesim.cluster.served import Address
 
-    flags, session = context.flags, context.session
+    session = context.session
     if context.args:
         raise context.usage_error(f"Unexpected args: [{' '.join(context.args)}]")
-    address = Address(flags.text("bind-address"), flags.number("port") if flags.changed("port") else None)
+    address = address_of(context)
 
     def ready(state: dict[str, Any]) -> None:
         show(context, session.sim, state, env_only=False)
@@ -33,7 +32,7 @@ def run(context: Context) -> int:
 
 COMMAND = Command(
     name="serve",
-    use="serve [--port PORT] [--bind-address ADDRESS]",
+    use="serve [--port PORT] [--bind-address ADDRESS] [--reachable]",
     short="Serve the API of a cluster over HTTPS in the foreground",
     long="Do in the foreground what `kubesim up` does in the background, until Ctrl-C: for containers, services of the "
     "system, and for looking at the log, which goes to standard error. While it runs, other commands of this home are "

@@ -68,7 +68,11 @@ def run(context: Context) -> int:
 
 def _rows(service: JSONObject, nodes: Sequence[JSONObject], openings: Sequence[Opening]) -> Iterable[_Row]:
     namespace, name = namespace_of(service), name_of(service)
-    mine = [o for o in openings if (o.exposure.namespace, o.exposure.name) == (namespace, name)]
+    mine = [
+        o
+        for o in openings
+        if (o.exposure.namespace, o.exposure.name) == (namespace, name) and o.exposure.kind != "PodIP"
+    ]
     node = next((a for n in nodes if (a := _address(n))), "")
     for port in ports_of(service):
         protocol = port.get("protocol") or "TCP"
@@ -82,6 +86,12 @@ def _rows(service: JSONObject, nodes: Sequence[JSONObject], openings: Sequence[O
             for o in mine
             if (o.exposure.kind, o.exposure.port) == ("HostPort", port["port"])
             for target in o.exposure.targets[:1]
+        ]
+        ways += [
+            (o.exposure.kind, o.exposure.address, o.exposure.target_port)
+            for o in mine
+            if o.exposure.kind == "ClusterIP"
+            and (o.exposure.port, o.exposure.protocol) == (port["port"], protocol)
         ]
         for kind, address, number in ways:
             opening = next(

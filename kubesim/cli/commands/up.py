@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kubesim.cli.command import Command, Context
 from kubesim.cli.errors import CLIError
@@ -12,7 +13,15 @@ from kubesim.cli.flags import Flag, boolean
 from kubesim.cluster.controlplane import LOOPBACK
 from kubesim.cluster.home import HomeError
 
+if TYPE_CHECKING:
+    from kubesim.cluster.served import Address
+
 ADDRESS_FLAGS = (
+    boolean(
+        "reachable",
+        "Linux: let Pods, Services and nodes be reached on this computer at their own addresses with 127 as the first "
+        "number, 10.96.0.1 at 127.96.0.1.",
+    ),
     Flag(
         "bind-address",
         "The address to listen at; others than loopback can be reached from other computers, with the certificate of the "
@@ -32,7 +41,6 @@ ADDRESS_FLAGS = (
 def run(context: Context) -> int:
     """Serve it, unless it is served already, and say where."""
     from kubesim.cli.warm.session import WarmSession
-    from kubesim.cluster.served import Address
 
     flags, session = context.flags, context.session
     if context.args:
@@ -44,7 +52,7 @@ def run(context: Context) -> int:
     idle = flags.duration("idle-timeout") if flags.changed("idle-timeout") else timedelta(0)
     if idle < timedelta(0):
         raise CLIError("--idle-timeout must not be below 0")
-    address = Address(flags.text("bind-address"), flags.number("port") if flags.changed("port") else None)
+    address = address_of(context)
     try:
         session.background.serve(session.sim, address)
     except (OSError, HomeError) as error:
@@ -54,6 +62,19 @@ def run(context: Context) -> int:
     state = session.background.state_of(session.sim)
     show(context, session.sim, state, env_only=flags.is_set("print-env"))
     return 0
+
+
+def address_of(context: Context) -> Address:
+    """Where it is to be served. Raises CLIError."""
+    from kubesim.cluster.served import Address
+
+    flags = context.flags
+    if flags.is_set("reachable") and sys.platform != "linux":
+        raise CLIError(
+            "--reachable works on Linux alone: there all of 127.0.0.0/8 belongs to the computer itself"
+        )
+    port = flags.number("port") if flags.changed("port") else None
+    return Address(flags.text("bind-address"), port, flags.is_set("reachable"))
 
 
 def show(context: Context, sim: str, state: dict[str, Any], *, env_only: bool) -> None:
@@ -67,6 +88,10 @@ def show(context: Context, sim: str, state: dict[str, Any], *, env_only: bool) -
     context.out(f"sim/{sim} is served at {state['urls'][0]}")
     if state["dns"]:
         context.out(f"Its names are answered at {state['dns']}")
+    if state["reachable"]:
+        context.out(
+            "Its Pods, Services and nodes are reached at their addresses with 127 first: 10.96.0.1 at 127.96.0.1"
+        )
     if state["ports"]:
         context.out("Services that can be opened from here: kubesim service")
     context.out(f"For kubectl and other clients:\n\n  {line}")
@@ -74,7 +99,7 @@ def show(context: Context, sim: str, state: dict[str, Any], *, env_only: bool) -
 
 COMMAND = Command(
     name="up",
-    use="up [--port PORT] [--bind-address ADDRESS] [--print-env]",
+    use="up [--port PORT] [--bind-address ADDRESS] [--reachable] [--print-env]",
     short="Serve the API of a cluster over HTTPS in the background",
     long="Serve the API of a cluster over HTTPS from the background process of this home, for kubectl and every other "
     "client, and write a kubeconfig for it. The process then stays until `kubesim down`. A cluster that is served "

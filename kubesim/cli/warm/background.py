@@ -168,7 +168,9 @@ class Background:
         try:
             with self._serving:
                 url = served.serve(self.home, lent, address, again=again)
-                self._served[sim] = served.Address(address.host, int(url.rpartition(":")[2]))
+                self._served[sim] = served.Address(
+                    address.host, int(url.rpartition(":")[2]), address.reachable
+                )
                 if not self.is_foreground:
                     served.write(self.directory.path, self._served)
         finally:

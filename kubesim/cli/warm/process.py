@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ COLLECTIONS = 50_000, 20, 100
 """How seldom Python looks for garbage that refers to itself: commands make many objects and hardly any such; a large
 one takes a tenth less.
 """
+FILES = 16_384
+"""So many files the process may have open where the system lets it: each connection is one."""
 STACK_BYTES = 16 << 20
 """What a command may use of the stack, as if it had the process for itself."""
 
@@ -62,6 +65,7 @@ def serve(
     from kubesim.cli.warm.background import Background
 
     threading.stack_size(STACK_BYTES)
+    raise_limits()
     background = Background(home, directory, listener, idle_seconds=idle_seconds(os.environ))
     stop_on(background, signal.SIGTERM, signal.SIGHUP)
     threading.Thread(target=_get_warm, daemon=True).start()
@@ -94,6 +98,7 @@ def serve_in_foreground(
     home.make()
     os.umask(0o077)
     threading.stack_size(STACK_BYTES)
+    raise_limits()
     directory = RunDirectory(home.path)
     while not directory.acquire():
         other = status(home.path) or {}
@@ -120,6 +125,17 @@ def serve_in_foreground(
     finally:
         background.run()
     return INTERRUPTED if interrupted.is_set() else 0
+
+
+def raise_limits() -> None:
+    """Let this process have as many connections as the system allows it."""
+    from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit, setrlimit
+
+    soft, hard = getrlimit(RLIMIT_NOFILE)
+    wanted = FILES if hard == RLIM_INFINITY else min(FILES, hard)
+    if soft != RLIM_INFINITY and soft < wanted:
+        with suppress(ValueError, OSError):
+            setrlimit(RLIMIT_NOFILE, (wanted, hard))
 
 
 def configure_log() -> None:

@@ -7,13 +7,14 @@ that has come until then.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
-from kubesim.network.views import view_of_outside
+from kubesim.network.views import view_of_node, view_of_outside
 from kubesim.runtime.network_view import NetworkError, Refused, TimedOut, Unreachable
 
 if TYPE_CHECKING:
     from kubesim.network.fabric import Fabric
+    from kubesim.network.places import Origin
     from kubesim.runtime.application import Application, Peer, TransportProtocol
 
 T = TypeVar("T")
@@ -30,11 +31,18 @@ class Dialler:
 
     def __init__(self, fabric: Fabric, now: Callable[[], float]) -> None:
         self._fabric = fabric
-        self._origin = view_of_outside(fabric).origin
+        self._outside = view_of_outside(fabric).origin
         self._now = now
         self._looked = 0.0
 
-    def connect(self, address: str, port: int, protocol: TransportProtocol, source_port: int) -> Line:
+    def connect(
+        self,
+        address: str,
+        port: int,
+        protocol: TransportProtocol,
+        source_port: int,
+        origin: Literal["outside", "node"] = "outside",
+    ) -> Line:
         """Raises Refused, TimedOut, Unreachable."""
         fabric = self._fabric
         with fabric.runtime.lock:
@@ -42,11 +50,21 @@ class Dialler:
             if now - self._looked > LOOK_SECONDS:
                 self._looked = now
                 fabric.runtime.look_anew()
-            trip = fabric.send(self._origin, address, port, protocol, source_port=source_port)
+            sender = self._node() if origin == "node" else self._outside
+            trip = fabric.send(sender, address, port, protocol, source_port=source_port)
             if trip.listener is not None and trip.peer is not None:
                 return Line(self, trip.listener.application, trip.peer, protocol, fabric.world.generation)
         failure = {"refused": Refused, "unreachable": Unreachable}.get(trip.outcome, TimedOut)
         raise failure(f"{address}:{port}")
+
+    def _node(self) -> Origin:
+        """A node that is ready. Raises Unreachable."""
+        self._fabric.world.refresh()
+        name = next((n.name for n in self._fabric.world.nodes if n.ready), "")
+        view = view_of_node(self._fabric, name)
+        if view is None:
+            raise Unreachable("no node is ready", host=True)
+        return view.origin
 
     def ask(self, line: Line, question: Callable[[], T]) -> T:
         """Ask whoever is at the other end of a line. Raises Gone."""

@@ -21,7 +21,8 @@ from kubesim.util.jsontypes import JSONObject, dig
 
 SERVICE_NAME: Final = "kubernetes.io/service-name"
 _NAME_LABEL: Final = "app.kubernetes.io/name"
-Kind = Literal["NodePort", "LoadBalancer", "HostPort"]
+Kind = Literal["NodePort", "LoadBalancer", "HostPort", "ClusterIP", "LoadBalancerIP", "NodeIP", "PodIP"]
+Origin = Literal["outside", "node"]
 INGRESS: Final = ("ingress-nginx", "ingress-nginx-controller")
 """Where its Service has no address, its Pod is reached at the ports of its node: those of an ingress are to be opened."""
 
@@ -42,9 +43,13 @@ class Exposure:
     port: int
     wanted: int
     address: str
-    """The load balancer's; empty for node ports."""
+    """The one that is opened; empty for any node's."""
     target_port: int
     targets: tuple[str, ...] = field(compare=False)
+    host: str = ""
+    """Where it is to be opened; empty for where all are."""
+    origin: Origin = "outside"
+    """From where connections come in the cluster's network."""
 
 
 def find_exposures(client: Client) -> list[Exposure]:

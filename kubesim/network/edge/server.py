@@ -66,7 +66,7 @@ class EdgeServer:
         self.host = host
         self.certificates = Certificates(certificate)
         self._dialler = dialler
-        self._limit = max_connections
+        self._limit = min(max_connections, _files() // 2)
         self._openings: dict[Exposure, Opening] = {}
         self._streams: dict[Stream, None] = {}
         """The connections, the one that has been idle longest first."""
@@ -144,19 +144,20 @@ class EdgeServer:
                 self._openings[exposure] = await self._listen(exposure)
             except OSError as error:
                 why = os.strerror(error.errno).lower() if error.errno else str(error)
-                failures.append(Failure(exposure, self.host, why))
+                failures.append(Failure(exposure, exposure.host or self.host, why))
         return failures
 
     async def _listen(self, exposure: Exposure) -> Opening:
-        """Raises OSError. The port of a load balancer may be another one on this computer."""
+        """Raises OSError. Ports of others than nodes may be other ones on this computer."""
+        host = exposure.host or self.host
         kind = socket.SOCK_DGRAM if exposure.protocol == "UDP" else socket.SOCK_STREAM
         try:
-            found = _bind(self.host, exposure.wanted, kind)
+            found = _bind(host, exposure.wanted, kind)
         except OSError:
             if exposure.kind == "NodePort":
                 raise
-            found = _bind(self.host, 0, kind)
-        opening = Opening(exposure, self.host, int(found.getsockname()[1]), found.close)
+            found = _bind(host, 0, kind)
+        opening = Opening(exposure, host, int(found.getsockname()[1]), found.close)
         if kind == socket.SOCK_DGRAM:
             transport, _ = await self.loop.create_datagram_endpoint(
                 lambda: Datagrams(self, opening), sock=found
@@ -192,7 +193,9 @@ class EdgeServer:
             return self._dialler.connect("0.0.0.0", 0, exposure.protocol, source_port)  # noqa: S104  nobody is there
         opening.turn += 1
         target = exposure.targets[opening.turn % len(exposure.targets)]
-        return self._dialler.connect(target, exposure.target_port, exposure.protocol, source_port)
+        return self._dialler.connect(
+            target, exposure.target_port, exposure.protocol, source_port, exposure.origin
+        )
 
     def dirty(self) -> None:
         """A server may have logged something."""
@@ -236,6 +239,16 @@ def _bind(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
         found.close()
         raise
     return found
+
+
+def _files() -> int:
+    """How many files this process may have open."""
+    try:
+        from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
+    except ImportError:
+        return 1024
+    found = getrlimit(RLIMIT_NOFILE)[0]
+    return 1 << 20 if found == RLIM_INFINITY else found
 
 
 def _quiet(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

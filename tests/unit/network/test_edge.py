@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,6 +14,7 @@ from support.edge import AGNHOST, Open, curl, opened, read_all, read_until_reset
 
 from kubesim.client.resources import PODS, SERVICES
 from kubesim.cluster.edge import REASON
+from kubesim.network.edge.reachable import loopback_of
 from kubesim.network.edge.server import EdgeServer
 from kubesim.util.clock import SystemClock
 
@@ -334,3 +336,41 @@ def test_the_api_is_not_delayed(lab: Open) -> None:
         stop.set()
         thread.join()
     assert slowest < 0.5
+
+
+# Addresses inside of 127.0.0.0/8
+
+
+@pytest.mark.parametrize(
+    ("address", "here"),
+    [("10.96.0.1", "127.96.0.1"), ("172.18.0.3", "127.18.0.3"), ("10.0.0.7", ""), ("fd00::1", ""), ("", "")],
+)
+def test_where_an_address_is_on_this_computer(address: str, here: str) -> None:
+    assert loopback_of(address) == here
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
+def test_addresses_of_the_cluster_are_reached_from_here(lab: Open) -> None:
+    lab.pod("net", AGNHOST, "netexec", "--http-port=18080", "--udp-port=18081")
+    ports = (
+        {"name": "a", "port": 18000, "targetPort": 18080},
+        {"name": "u", "port": 18001, "targetPort": 18081, "protocol": "UDP"},
+    )
+    service = lab.service("net", *ports, type="LoadBalancer")
+    lab.edge.make_reachable()
+    pod = lab.client.get(PODS, "net", "default")["status"]
+    for address, port in (
+        (service["spec"]["clusterIP"], 18000),
+        (pod["podIP"], 18080),
+        ("172.18.255.200", 18000),
+        ("172.18.0.3", service["spec"]["ports"][0]["nodePort"]),
+        ("172.18.0.4", service["spec"]["ports"][0]["nodePort"]),
+    ):
+        assert curl(f"http://{loopback_of(address)}:{port}/hostname").stdout == "net", address
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(10)
+        client.sendto(b"hostname", (loopback_of(service["spec"]["clusterIP"]), 18001))
+        assert client.recv(2048) == b"net"
+    lab.client.delete(PODS, "net", "default")
+    lab.settle()
+    assert curl(f"http://{loopback_of(pod['podIP'])}:18080/hostname").returncode == 7
