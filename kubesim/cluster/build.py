@@ -21,6 +21,7 @@ from kubesim.apimachinery.rest import Request, Response
 from kubesim.apimachinery.schema import Schema, load_schema
 from kubesim.apimachinery.scheme import Scheme
 from kubesim.apis import build_scheme
+from kubesim.apis.lazy import lazy
 from kubesim.apiserver.auth import Authorizer
 from kubesim.apiserver.health import VersionInfo
 from kubesim.apiserver.server import APIServer
@@ -530,6 +531,10 @@ def _assemble(
         clock=clock,
         identities=identities,
         allocator=allocator,
+        advice={
+            "Service": lazy("kubesim.diagnosis.advice", "advise_service"),
+            "Ingress": lazy("kubesim.diagnosis.advice", "advise_ingress"),
+        },
     )
     server = APIServer(
         scheme=scheme,

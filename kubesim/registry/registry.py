@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from kubesim.admission.chain import Chain
 from kubesim.admission.interface import Reader
 from kubesim.apimachinery.gvk import GroupVersionResource
@@ -11,7 +14,7 @@ from kubesim.registry.hooks import NO_HOOKS, Hooks
 from kubesim.registry.keys import STORED_AS
 from kubesim.registry.namespace import NamespaceHooks
 from kubesim.registry.service.hooks import Allocator, ServiceHooks
-from kubesim.registry.store import Store
+from kubesim.registry.store import Advise, Store
 from kubesim.storage.interface import Storage
 from kubesim.util.clock import Clock
 from kubesim.util.ids import Identities
@@ -31,7 +34,9 @@ class Registry:
         clock: Clock,
         identities: Identities,
         allocator: Allocator | None = None,
+        advice: Mapping[str, Advise] = MappingProxyType({}),
     ) -> None:
+        """`advice` has further warnings, by kind."""
         self.scheme = scheme
         self.schema = schema
         self.storage = storage
@@ -40,6 +45,7 @@ class Registry:
         self.clock = clock
         self.identities = identities
         self._allocator = allocator
+        self._advice = advice
         self._stores: dict[GroupVersionResource, Store] = {}
 
     def store(self, gvr: GroupVersionResource) -> Store | None:
@@ -64,6 +70,7 @@ class Registry:
             identities=self.identities,
             hooks=self._hooks(resource),
             stored_as=self.scheme.by_kind(stored_as) if stored_as else None,
+            advise=self._advice.get(resource.kind),
         )
 
     def _hooks(self, resource: Resource) -> Hooks:

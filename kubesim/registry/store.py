@@ -72,6 +72,10 @@ RETURNS_DELETED: Final = frozenset(
 )
 
 
+Advise = Callable[[JSONObject, JSONObject | None, Reader], list[str]]
+"""Further texts for Warning headers: of the new object, with the old one, and a reader for others."""
+
+
 @dataclass(frozen=True, slots=True)
 class UpdateStrategy:
     """How one endpoint of a resource (itself, /status, …) changes objects.
@@ -106,6 +110,7 @@ class Store(Reading):
         identities: Identities,
         hooks: Hooks = NO_HOOKS,
         stored_as: Resource | None = None,
+        advise: Advise | None = None,
     ) -> None:
         super().__init__(resource, storage=storage, clock=clock)
         self.schema = schema
@@ -114,6 +119,7 @@ class Store(Reading):
         self._identities = identities
         self._hooks = hooks
         self._stored_as = stored_as or resource
+        self._advise = advise
         self._node = schema.node(resource.gvk)
 
     @cached_property
@@ -123,10 +129,15 @@ class Store(Reading):
         return UpdateStrategy(
             prepare=resource.prepare_update,
             validate=resource.validate_update,
-            warnings=resource.warnings,
+            warnings=self._warnings,
             allocates=True,
             may_create=resource.allow_create_on_update,
         )
+
+    def _warnings(self, new: JSONObject, old: JSONObject | None) -> list[str]:
+        """Kubernetes' own warnings, and what else there is to be said."""
+        texts = self.resource.warnings(new, old)
+        return texts if self._advise is None else [*texts, *self._advise(new, old, self._reader)]
 
     # Creation.
 
@@ -166,7 +177,7 @@ class Store(Reading):
         resource.prepare_create(obj)
         resource.requested_by(obj, options.user)
         self._refuse(objectmeta.creation_errors(resource, obj), name)
-        for text in resource.warnings(obj, None):
+        for text in self._warnings(obj, None):
             options.warn(text)
         attributes.name = name
         self._admission.validate(attributes, self._reader)

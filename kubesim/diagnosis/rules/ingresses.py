@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from kubesim.apis.podfacts import spec_of
 from kubesim.apis.servicespec import ports_of
@@ -14,17 +14,25 @@ from kubesim.util.jsontypes import JSONObject, dig
 
 def backends(view: View, ingress: JSONObject) -> Iterator[Finding]:
     """Each backend whose Service is there, and does not have the port."""
+    return backend_findings(ingress, view.service)
+
+
+def backend_findings(
+    ingress: JSONObject, find_service: Callable[[str, str], JSONObject | None]
+) -> Iterator[Finding]:
+    """The same, with Services found by name and namespace."""
     ref = ObjectRef.of(ingress, "Ingress")
     for path, backend in _placed(ingress):
         wanted = dig(backend, "service", default=None) or {}
-        service = view.service(str(wanted.get("name") or ""), ref.namespace)
+        name = str(wanted.get("name") or "")
+        service = find_service(name, ref.namespace) if name else None
         if service is None:
             continue
         ports = ports_of(service)
-        number, name = dig(wanted, "port", "number"), dig(wanted, "port", "name")
-        if any((number and p.get("port") == number) or (name and p.get("name") == name) for p in ports):
+        number, word = dig(wanted, "port", "number"), dig(wanted, "port", "name")
+        if any((number and p.get("port") == number) or (word and p.get("name") == word) for p in ports):
             continue
-        yield _no_such_port(ref, f"{path}.service.port", wanted, ports, number, name)
+        yield _no_such_port(ref, f"{path}.service.port", wanted, ports, number, word)
 
 
 def _no_such_port(

@@ -186,10 +186,10 @@ def external_name(view: View, service: JSONObject) -> Iterator[Finding]:
             evidence=(f"{ref.name} is an alias of {target}",),
             fix=f"let clients name the port of {target} themselves",
         )
-    if spec.get("selector"):
+    if spec.get("selector"):  # kubectl's own `create service externalname` writes one
         yield Finding(
             code=18,
-            severity="warning",
+            severity="info",
             object=ref,
             field="spec.selector",
             message=f"an ExternalName Service selects no Pods: it is an alias of {target}",

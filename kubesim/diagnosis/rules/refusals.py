@@ -179,21 +179,29 @@ _EXPLAINED: Final[tuple[tuple[Callable[[ObjectRef, str, str], bool], _Explain], 
 
 
 def lost_ports(written: JSONObject, stored: JSONObject) -> Iterator[Finding]:
-    """Code 8: client-side apply joins ports by number alone, and TCP and UDP of one number become one."""
+    """Code 8: client-side apply joins ports by number alone, and mixes up TCP and UDP of one number."""
     ref = ObjectRef.of(stored, "Service")
-    kept = {_key(p) for p in ports_of(stored)}
+    kept = {_key(p): p for p in ports_of(stored)}
     for at, port in enumerate(ports_of(written)):
-        if _key(port) not in kept:
-            yield Finding(
-                code=8,
-                severity="error",
-                object=ref,
-                field=f"spec.ports[{at}]",
-                message=f"apply loses port {port.get('port')}/{port.get('protocol') or 'TCP'}: it tells ports apart by "
-                "their number alone, and another one has the same",
-                evidence=("after the apply there are: " + ", ".join(f"{p}/{q}" for p, q in sorted(kept)),),
-                fix="use `apply --server-side`, which looks at port and protocol, or delete the Service and make it anew",
+        shown, there = f"port {port.get('port')}/{port.get('protocol') or 'TCP'}", kept.get(_key(port))
+        if there is None:
+            what, field = f"apply loses {shown}", f"spec.ports[{at}]"
+        elif port.get("targetPort") not in (None, there.get("targetPort")):
+            what, field = (
+                f"apply gives the targetPort of {shown} to another port",
+                f"spec.ports[{at}].targetPort",
             )
+        else:
+            continue
+        yield Finding(
+            code=8,
+            severity="error",
+            object=ref,
+            field=field,
+            message=f"{what}: it tells ports apart by their number alone, and another one has the same",
+            evidence=("after the apply there are: " + ", ".join(f"{p}/{q}" for p, q in sorted(kept)),),
+            fix="use `apply --server-side`, which looks at port and protocol, or delete the Service and make it anew",
+        )
 
 
 def _key(port: JSONObject) -> tuple[int, str]:
