@@ -2,22 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from kubesim.apimachinery.field import FieldError
 from kubesim.apimachinery.scheme import Resource
 from kubesim.registry.store import UpdateStrategy
 from kubesim.util.jsontypes import JSONObject
 
-# What of the metadata a write to /status may change; everything else is taken from the stored object.
+# Their strategies take labels and annotations from the stored object too (metav1.ResetObjectMetaForStatus).
+_METADATA_STAYS = frozenset(
+    {
+        "admissionregistration.k8s.io",
+        "apiextensions.k8s.io",
+        "apiregistration.k8s.io",
+        "flowcontrol.apiserver.k8s.io",
+        "internal.apiserver.k8s.io",
+        "resource.k8s.io",
+        "storagemigration.k8s.io",
+    }
+)
+# What of the metadata a write to /status changes there; everything else is taken from the stored object.
 _OF_THE_WRITE = ("resourceVersion", "managedFields", "uid")
 
 
 def status_strategy(resource: Resource) -> UpdateStrategy:
     """How /status of a resource changes objects."""
     return UpdateStrategy(
-        prepare=resource.prepare_status_update or keep_all_but_status,
+        prepare=resource.prepare_status_update or _preparation(resource),
         validate=resource.validate_status_update,
         subresource="status",
     )
+
+
+def _preparation(resource: Resource) -> Callable[[JSONObject, JSONObject], None]:
+    if resource.group in _METADATA_STAYS:
+        return keep_all_but_status
+    return _keep_labels_too if resource.kind == "Deployment" else _keep_all_but_status_and_metadata
+
+
+def _keep_all_but_status_and_metadata(new: JSONObject, old: JSONObject) -> None:
+    """Labels and annotations may change together with the status, as most strategies have it."""
+    metadata, status = new["metadata"], new.get("status")
+    new.clear()
+    new |= {k: v for k, v in old.items() if k not in ("metadata", "status")}
+    new["metadata"] = metadata
+    if status is not None:
+        new["status"] = status
+
+
+def _keep_labels_too(new: JSONObject, old: JSONObject) -> None:
+    """pkg/registry/apps/deployment: old controllers would write labels of their own."""
+    _keep_all_but_status_and_metadata(new, old)
+    new["metadata"].pop("labels", None)
+    if "labels" in old["metadata"]:
+        new["metadata"]["labels"] = old["metadata"]["labels"]
 
 
 def keep_all_but_status(new: JSONObject, old: JSONObject) -> None:

@@ -9,6 +9,7 @@ import pytest
 from support.cluster import make_cluster
 
 from kubesim.apimachinery.errors import StatusError
+from kubesim.apimachinery.gvk import GroupVersionResource
 from kubesim.apimachinery.rest import JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from kubesim.client.client import Client
 from kubesim.client.resources import CONFIG_MAPS, NODES, SERVICES
@@ -135,6 +136,62 @@ def test_status_takes_nothing_but_the_status(client: Client) -> None:
     changed = client.update(NODES, node, subresource="status")
     assert changed["status"]["phase"] == "Running"
     assert "unschedulable" not in changed["spec"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "labels", "annotations"),
+    [
+        pytest.param(("", "v1", "services"), {"ports": [{"port": 80}]}, True, True, id="Service"),
+        pytest.param(
+            ("networking.k8s.io", "v1", "ingresses"),
+            {"defaultBackend": {"service": {"name": "web", "port": {"number": 80}}}},
+            True,
+            True,
+            id="Ingress",
+        ),
+        pytest.param(
+            ("apps", "v1", "deployments"),
+            {
+                "selector": {"matchLabels": {"a": "b"}},
+                "template": {
+                    "metadata": {"labels": {"a": "b"}},
+                    "spec": {"containers": [{"name": "c", "image": "nginx"}]},
+                },
+            },
+            False,
+            True,
+            id="Deployment keeps its labels",
+        ),
+        pytest.param(
+            ("flowcontrol.apiserver.k8s.io", "v1", "flowschemas"),
+            {"priorityLevelConfiguration": {"name": "exempt"}},
+            False,
+            False,
+            id="FlowSchema keeps its metadata",
+        ),
+    ],
+)
+def test_labels_and_annotations_may_change_with_the_status(
+    client: Client, kind: tuple[str, str, str], spec: dict[str, Any], labels: bool, annotations: bool
+) -> None:
+    gvr = GroupVersionResource(*kind)
+    names = {
+        "services": "Service",
+        "ingresses": "Ingress",
+        "deployments": "Deployment",
+        "flowschemas": "FlowSchema",
+    }
+    version = "/".join(filter(None, kind[:2]))
+    namespace = "" if kind[2] == "flowschemas" else "default"
+    body = {"apiVersion": version, "kind": names[kind[2]], "metadata": {"name": "x"}, "spec": spec}
+    before = client.create(gvr, body, namespace)
+    change = {"metadata": {"labels": {"l": "1"}, "annotations": {"a": "1"}}, "spec": None}
+    changed = client.patch(gvr, "x", change, MERGE_PATCH, namespace, subresource="status")
+    assert changed["spec"] == before["spec"]
+    assert ("l" in changed["metadata"].get("labels", {})) is labels
+    assert ("a" in changed["metadata"].get("annotations", {})) is annotations
+    assert changed["metadata"]["uid"] == before["metadata"]["uid"]
+    assert changed["metadata"]["creationTimestamp"] == before["metadata"]["creationTimestamp"]
 
 
 def test_the_resource_itself_takes_no_status(client: Client) -> None:
