@@ -5,6 +5,7 @@ Sources: pkg/api/service/util.go, pkg/apis/core/v1/helper.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from kubesim.util.jsontypes import JSONObject, dig
@@ -14,6 +15,7 @@ NODE_PORT: Final = "NodePort"
 LOAD_BALANCER: Final = "LoadBalancer"
 EXTERNAL_NAME: Final = "ExternalName"
 NONE: Final = "None"  # as a cluster IP: headless
+_ZEROS: Final = re.compile(r"(?<![0-9])0+(?=[0-9])")
 
 
 def spec_of(service: JSONObject) -> JSONObject:
@@ -81,9 +83,9 @@ def node_ports_of(service: JSONObject) -> set[int]:
 
 
 def canonical(address: str) -> str:
-    """An address in its shortest form; what is none stays as it is."""
+    """An address in its shortest form; what is none stays as it is. Leading zeros of IPv4 mean nothing."""
     if ":" not in address:
-        return address
+        return _ZEROS.sub("", address) if ".0" in address or address.startswith("0") else address
     from ipaddress import ip_address  # most Services have no address that needs it
 
     try:

@@ -14,6 +14,7 @@ from kubesim.apimachinery.meta import labels_of, name_of, namespace_of
 from kubesim.apis.servicespec import (
     EXTERNAL_NAME,
     NONE,
+    canonical,
     cluster_ips_of,
     externally_accessible,
     needs_health_check,
@@ -109,7 +110,7 @@ def service_ports(service: JSONObject, family: Family) -> tuple[ServicePort, ...
             name=f"{name}:{port['name']}" if port.get("name") else name,
             port_name=port.get("name") or "",
             protocol=(port.get("protocol") or "TCP").lower(),
-            cluster_ip=cluster_ip,
+            cluster_ip=canonical(cluster_ip),
             port=port["port"],
             node_port=port.get("nodePort") or 0,
             external_ips=_of_family(strings(spec, "externalIPs"), family),
@@ -179,4 +180,5 @@ _NO_ZONES: Final[frozenset[str]] = frozenset()
 
 
 def _of_family(addresses: Iterable[str], family: Family) -> tuple[str, ...]:
-    return tuple(a for a in addresses if family_of(a) == family and is_address(a))
+    found = (canonical(a) for a in addresses if family_of(a) == family)
+    return tuple(a for a in found if is_address(a))
