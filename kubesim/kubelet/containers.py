@@ -23,7 +23,15 @@ from kubesim.kubelet.record import ContainerRecord, PodRecord
 from kubesim.kubelet.sources import Sources
 from kubesim.kubelet.volumes import Volume, mounts_of
 from kubesim.runtime.images import ImagePullError
-from kubesim.runtime.spec import ContainerPort, ContainerSpec, ExecError, NotRunning, PulledImage, StartError
+from kubesim.runtime.spec import (
+    ContainerPort,
+    ContainerSpec,
+    ExecError,
+    NotRunning,
+    PulledImage,
+    StartError,
+    Streams,
+)
 from kubesim.util.durations import format_duration
 from kubesim.util.gotext import quote
 from kubesim.util.ids import Identities
@@ -332,7 +340,11 @@ class Containers:
         record.stop_grace, pause = self._grace(work, container, record)
         record.ends_at = work.now + pause  # until then it serves on
         record.look_at = None
-        record.probes = {}
+        # A Pod that is being deleted is asked on whether it is ready, and nothing else: prober/worker.go.
+        deleted = work.pod["metadata"].get("deletionTimestamp")
+        readiness = record.probes.get(probes.READINESS) if deleted else None
+        record.probes = {probes.READINESS: readiness} if readiness is not None else {}
+        probes.ask_again(record, work.now)
         self.finish_if_due(record, work.now)
 
     def _grace(
@@ -346,10 +358,13 @@ class Containers:
         hook = (container.get("lifecycle") or {}).get("preStop") or {}
         pause = timedelta(seconds=(hook.get("sleep") or {}).get("seconds") or 0)
         if hook.get("exec"):
+            took: list[float] = []
             try:
-                self._runtime.exec_capture(record.id, hook["exec"].get("command") or [])
+                streams, _, _ = Streams.captured(b"")
+                self._runtime.exec(record.id, hook["exec"].get("command") or [], streams, took=took.append)
             except ExecError as error:
                 work.event(WARNING, "FailedPreStopHook", f"PreStopHook failed: {error}", record)
+            pause = timedelta(seconds=sum(took))
         pause = min(pause, grace)
         return (grace - pause).total_seconds(), pause
 
@@ -370,6 +385,7 @@ class Containers:
             )
             record.ends_at, record.stop_grace = max(state.finished_at or now, record.ends_at), None
             if record.ends_at > now:
+                probes.ask_again(record, now)
                 return False
         finish(record, record.exit_code, record.reason, record.message, record.ends_at)
         return True

@@ -268,7 +268,7 @@ class PodWorker:
             if container is None or not record.running:
                 continue
             for kind in (STARTUP, LIVENESS, READINESS):
-                if record.running and record.ends_at is None:
+                if record.running and (record.ends_at is None or kind in record.probes):
                     self._probe_kind(work, container, record, kind)
             self._set_ready(work, record)
 
@@ -353,6 +353,7 @@ class PodWorker:
         self._observe(work)
         self._stop_all(work)
         self._hurry(work)
+        self._probe(work)
         if any(c.running for c in record.containers.values()):
             return False
         record.ended = True
@@ -368,7 +369,10 @@ class PodWorker:
         for record in work.record.containers.values():
             if record.ends_at is not None and record.ends_at > last:
                 record.ends_at = last
-                if record.stop_grace is not None:
+                if record.stop_grace is None:
+                    with suppress(NotRunning):  # it had longer to end than it has now
+                        self._runtime.stop(record.id, max((last - work.now).total_seconds(), 0))
+                else:
                     record.stop_grace = 0.0
                 self._containers.finish_if_due(record, work.now)
 

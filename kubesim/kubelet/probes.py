@@ -194,6 +194,13 @@ def open_gate(record: ContainerRecord, container: JSONObject) -> None:
             probe.due = max(first, base)
 
 
+def ask_again(record: ContainerRecord, now: datetime) -> None:
+    """Something has happened to the container that may change its answers."""
+    for probe in record.probes.values():
+        if probe.due is None or probe.due < now:
+            probe.due = now
+
+
 def count(probe: Probe, answer: Answer, settings: JSONObject, kind: str, now: datetime) -> bool:
     """Work in an answer; whether the probe's result is another one now. worker.doProbe."""
     if probe.last == answer.success:

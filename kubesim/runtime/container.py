@@ -290,7 +290,8 @@ class ContainerRuntime:
     def stop(self, container_id: str, grace: float = 30.0) -> ContainerState:
         """End a container as the kubelet does: its stop signal, and after the grace period SIGKILL.
 
-        `finished_at` says when it would have ended: at once, or up to `grace` seconds later.
+        `finished_at` says when it has ended, or will have: up to `grace` seconds later. Until then it goes on, and
+        what it listens on answers.
         """
         container = self._get(container_id)
         now = self._now()
@@ -298,8 +299,14 @@ class ContainerRuntime:
         if not container.state.running:
             return container.state
         code, at = self._terminate(container, now, grace)
-        self._finish(container, code, at)
-        return container.state
+        if not container.state.running or at <= now:
+            self._finish(container, code, at)
+            return container.state
+        container.ending, container.until, container.awaits_input = code, at, False
+        if (service := container.machine.processes[1].service) is not None:
+            service["ending"] = True
+        self._keep(container)
+        return _ended(container.state, code, at)
 
     @_locked
     def remove(self, container_id: str) -> None:
@@ -487,8 +494,10 @@ class ContainerRuntime:
         streams: Streams,
         *,
         wait: Callable[[float], None] | None = None,
+        took: Callable[[float], None] | None = None,
     ) -> int:
-        """Run a command in a running container; its exit code. `wait` lets time pass where the command sleeps.
+        """Run a command in a running container; its exit code. `wait` lets time pass where the command sleeps,
+        `took` is told how long it took.
 
         Raises ExecError, NotRunning.
         """
@@ -501,6 +510,7 @@ class ContainerRuntime:
                 list(argv),
                 self._unlocked(container, streams),
                 wait=self._releasing(container, wait) if wait is not None else None,
+                took=took,
             )
         except Ended:
             return KILLED
@@ -1073,7 +1083,12 @@ class ContainerRuntime:
         entry = machine.processes[1]
         number = signal_number(machine.image.stop_signal)
         if entry.service is not None and number in entry.exit_on:
-            return int(entry.service.get("exit_code", 0)), now
+            delay = float(entry.service.get("delay_shutdown", 0))
+            return (
+                (int(entry.service.get("exit_code", 0)), now + delay)
+                if delay <= grace
+                else (KILLED, now + grace)
+            )
         if (
             number in entry.exit_on
             and container.frames is not None
@@ -1086,7 +1101,7 @@ class ContainerRuntime:
                 return container.state.exit_code or 0, (
                     container.state.finished_at or self._clock.now()
                 ).timestamp()
-        return 137, now + grace
+        return KILLED, now + grace
 
     def _finish(self, container: _Container, code: int, at: float) -> None:
         container.journal.finish()
@@ -1094,20 +1109,24 @@ class ContainerRuntime:
         container.machine.processes.clear()
         container.machine.listening_changed()
         message = self._termination_message(container)
-        container.state = replace(
-            container.state,
-            running=False,
-            exit_code=code & 255,
-            finished_at=datetime.fromtimestamp(at, UTC),
-            reason="Completed" if code == 0 else "Error",
-            message=message,
-            look_again=None,
-        )
+        container.ending = None
+        container.state = replace(_ended(container.state, code, at), running=False, message=message)
         self._keep(container)
 
     def _termination_message(self, container: _Container) -> str:
         node = container.machine.fs.find(container.spec.termination_message_path)
         return node.content().decode("utf-8", "replace")[:MESSAGE_LIMIT] if node and node.kind == FILE else ""
+
+
+def _ended(state: ContainerState, code: int, at: float) -> ContainerState:
+    """The state with how and when it ends."""
+    return replace(
+        state,
+        exit_code=code & 255,
+        finished_at=datetime.fromtimestamp(at, UTC),
+        reason="Completed" if code == 0 else "Error",
+        look_again=None,
+    )
 
 
 def _runs_as_echo(container: _Container) -> bool:

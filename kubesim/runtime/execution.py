@@ -27,9 +27,17 @@ from kubesim.runtime.spec import (
 
 
 def execute(
-    machine: Machine, argv: list[str], streams: Streams, *, wait: Callable[[float], None] | None = None
+    machine: Machine,
+    argv: list[str],
+    streams: Streams,
+    *,
+    wait: Callable[[float], None] | None = None,
+    took: Callable[[float], None] | None = None,
 ) -> int:
-    """Run a command on a machine, a container's or a node's; its exit code. Raises ExecError."""
+    """Run a command on a machine, a container's or a node's; its exit code. Raises ExecError.
+
+    `took` is told how many seconds it has lived through.
+    """
     out = CallWriter(streams.stdout)
     err = out if streams.tty else CallWriter(streams.stderr)
     process = machine.process(
@@ -51,6 +59,7 @@ def execute(
         raise ExecError(
             f"OCI runtime exec failed: exec failed: unable to start container process: {problem}: unknown"
         )
+    started = process.timeline.now()
     try:
         return machine.run(process)
     except Stopped as stop:
@@ -68,6 +77,9 @@ def execute(
             f'OCI runtime exec failed: exec failed: unable to start container process: exec: "{argv[0]}": '
             f"{(error.strerror or str(error)).lower()}: unknown"
         ) from error
+    finally:
+        if took is not None:
+            took(process.timeline.now() - started)
 
 
 def exec_problem(machine: Machine, name: str) -> str:

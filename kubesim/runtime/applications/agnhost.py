@@ -63,6 +63,9 @@ class NetExec(Server):
                 return self.go_response(
                     "", 200 if self.service.get("udp") or self.service.get("sctp") else 412
                 )
+            case "/readyz":
+                self.go_log("GET /readyz")
+                return self.go_response("", 503 if self.service.get("ending") else 200)
             case "/header":
                 self.go_log(f"GET /header?key={form.get('key', '')}")
                 return self.go_response(request.header(form.get("key", "")) or "")

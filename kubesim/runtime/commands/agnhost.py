@@ -93,10 +93,12 @@ def _netexec(process: Process, words: list[str]) -> int:
         if sctp > 0:
             _log(process, "Started SCTP server")
     addresses = [a for a in flags.get("udp-listen-addresses").split(",") if a]
+    delay = max(flags.number("delay-shutdown", 0), 0)
     return _serve(
         process,
         {"application": "netexec", "http": http, "udp": max(udp, 0), "sctp": max(sctp, 0), "udp_addresses": addresses,
-         "tls": bool(flags.get("tls-cert-file")), "override": flags.get("http-override")},
+         "tls": bool(flags.get("tls-cert-file")), "override": flags.get("http-override"), "delay_shutdown": delay},
+        code=0 if delay else 2,
     )  # fmt: skip
 
 

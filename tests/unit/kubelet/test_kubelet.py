@@ -569,6 +569,47 @@ def test_a_shorter_grace_period_hurries_it(node: Node) -> None:
     assert not node.exists()
 
 
+@pytest.mark.parametrize(
+    ("hook", "grace", "seconds"),
+    [
+        pytest.param({"exec": {"command": ["sleep", "20"]}}, 60, 20, id="exec"),
+        pytest.param({"exec": {"command": ["sh", "-c", "sleep 5; sleep 5"]}}, 60, 10, id="a script"),
+        pytest.param({"exec": {"command": ["sleep", "100"]}}, 30, 30, id="longer than it may"),
+        pytest.param({"exec": {"command": ["true"]}}, 30, 0, id="at once"),
+        pytest.param({"sleep": {"seconds": 20}}, 60, 20, id="sleep"),
+    ],
+)
+def test_a_container_runs_on_while_its_last_hook_does(
+    node: Node, hook: dict[str, Any], grace: int, seconds: int
+) -> None:
+    node.run(lifecycle={"preStop": hook}, spec={"terminationGracePeriodSeconds": grace})
+    node.client.delete(PODS, "p", "default")
+    node.cluster.settle()
+    if seconds:
+        pod = node.after(seconds - 1)
+        assert state(pod)[0] == "running"
+        assert container(pod)["ready"]
+        node.clock.advance(timedelta(seconds=1))
+        node.cluster.settle()
+    assert not node.exists()
+
+
+def test_a_container_that_takes_its_time_to_end_is_hurried(node: Node) -> None:
+    node.run(
+        image="registry.k8s.io/e2e-test-images/agnhost:2.53",
+        args=["netexec", "--delay-shutdown=100"],
+        spec={"terminationGracePeriodSeconds": 200},
+    )
+    node.client.delete(PODS, "p", "default")
+    node.cluster.settle()
+    assert state(node.after(50))[0] == "running"
+    node.client.delete(PODS, "p", "default", delete_options={"gracePeriodSeconds": 1})
+    node.clock.advance(timedelta(seconds=2))
+    node.cluster.settle()
+    assert not node.exists()
+    assert node.cluster.state.items("runtime/") == {}
+
+
 def test_force_deletion_ends_the_containers_all_the_same(node: Node) -> None:
     node.run()
     node.client.delete(PODS, "p", "default", delete_options={"gracePeriodSeconds": 0})

@@ -188,8 +188,49 @@ def test_stopping_takes_what_the_program_takes(
     state = lab.fresh().stop("c", 30)
     assert state.finished_at is not None
     waited = (state.finished_at - lab.clock.now()).total_seconds()
-    assert (state.exit_code, waited <= 1, state.running) == (code, at_once, False)
+    assert (state.exit_code, waited <= 1, state.running) == (code, at_once, not at_once)
+    lab.clock.advance(timedelta(seconds=waited))
+    ended = lab.fresh().advance("c")
+    assert (ended.exit_code, ended.finished_at, ended.running) == (code, state.finished_at, False)
     assert lab.runtime.listeners("c") == []
+
+
+@pytest.mark.parametrize(
+    ("delay", "grace", "code", "waited"),
+    [
+        pytest.param("10", 30, 0, 10, id="a server that takes its time"),
+        pytest.param("60", 30, 137, 30, id="not longer than it has"),
+        pytest.param("0", 30, 2, 0, id="no time"),
+    ],
+)
+def test_a_container_that_is_ending_answers_until_it_has_ended(
+    delay: str, grace: int, code: int, waited: int
+) -> None:
+    lab = Lab({})
+    lab.start(
+        "c",
+        "registry.k8s.io/e2e-test-images/agnhost:2.53",
+        "/agnhost",
+        "netexec",
+        f"--delay-shutdown={delay}",
+    )
+    state = lab.runtime.stop("c", grace)
+    assert state.finished_at is not None
+    assert (state.exit_code, (state.finished_at - lab.clock.now()).total_seconds()) == (code, waited)
+    assert bool(lab.fresh().listeners("c")) is (waited > 0)
+    lab.clock.advance(timedelta(seconds=waited))
+    assert lab.fresh().listeners("c") == []
+    assert lab.runtime.status("c").exit_code == code
+
+
+def test_a_container_that_is_ending_is_killed_when_its_time_is_cut_short() -> None:
+    lab = Lab({})
+    lab.start(
+        "c", "registry.k8s.io/e2e-test-images/agnhost:2.53", "/agnhost", "netexec", "--delay-shutdown=100"
+    )
+    assert lab.runtime.stop("c", 100).running
+    state = lab.runtime.stop("c", 0)
+    assert (state.running, state.exit_code, state.finished_at) == (False, 137, lab.clock.now())
 
 
 def test_files_and_packages_stay_for_a_later_process() -> None:
