@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -19,8 +20,26 @@ CONTENT_TYPES = {
     "md": "text/markdown", "gz": "application/gzip",
 }  # fmt: skip
 
+PLAIN = "text/plain; charset=utf-8"
+
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+# With what HTML begins, as Go's http.DetectContentType knows it; a space or > follows.
+_HTML = re.compile(
+    rb"[\t\n\x0c\r ]*<(!doctype html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p)[ >]|"
+    rb"[\t\n\x0c\r ]*<!--",
+    re.IGNORECASE,
+)
+_BINARY = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
+
+
+def sniff(data: bytes) -> str:
+    """The content type of what a server in Go sends without saying one."""
+    if _HTML.match(data):
+        return "text/html; charset=utf-8"
+    return "application/octet-stream" if _BINARY.search(data[:512]) else PLAIN
 
 
 def http_date(at: float) -> str:
@@ -76,10 +95,10 @@ class Server(HTTPApplication):
         self,
         body: str | bytes,
         status: int = 200,
-        content_type: str = "text/plain; charset=utf-8",
+        content_type: str = "",
         headers: Headers | None = None,
     ) -> HTTPResponse:
-        """An answer as Go's net/http writes it."""
+        """An answer as Go's net/http writes it: without a type that of what it looks like."""
         data = body.encode("utf-8", "surrogateescape") if isinstance(body, str) else body
         fields = [
             *(headers or []),
@@ -87,12 +106,13 @@ class Server(HTTPApplication):
             ("Content-Length", str(len(data))),
         ]
         if data:
-            fields.append(("Content-Type", content_type))
+            fields.append(("Content-Type", content_type or sniff(data)))
         return HTTPResponse(status, fields, data)
 
     def go_error(self, text: str, status: int) -> HTTPResponse:
         """http.Error."""
-        return self.go_response(f"{text}\n", status, headers=[("X-Content-Type-Options", "nosniff")])
+        headers: Headers = [("X-Content-Type-Options", "nosniff")]
+        return self.go_response(f"{text}\n", status, PLAIN, headers)
 
     def addresses(self) -> list[str]:
         """The machine's own addresses without their prefix lengths, loopback first."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from support.machines import Lab
 
 from kubesim.runtime.application import Application, Peer
+from kubesim.runtime.applications.base import sniff
 from kubesim.runtime.http1 import (
     BadMessage,
     HTTPRequest,
@@ -259,6 +260,21 @@ def test_netexec_ends_when_it_is_asked_to() -> None:
         7,
         [],
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("foo", "text/plain; charset=utf-8", id="text"),
+        pytest.param('<a href="/x">test</a>', "text/html; charset=utf-8", id="a link"),
+        pytest.param("\n  <!DOCTYPE HTML><p>", "text/html; charset=utf-8", id="a page"),
+        pytest.param("<abbr>", "text/plain; charset=utf-8", id="a word that only begins alike"),
+        pytest.param('{"a": 1}', "text/plain; charset=utf-8", id="JSON"),
+        pytest.param("\x00\x01", "application/octet-stream", id="bytes"),
+    ],
+)
+def test_servers_in_go_say_what_their_answer_looks_like(text: str, expected: str) -> None:
+    assert sniff(text.encode()) == expected
 
 
 def test_porter_serves_what_its_environment_says() -> None:
