@@ -222,7 +222,7 @@ def test_ports_follow_the_services(lab: Open) -> None:
 def test_a_service_without_endpoints_resets(lab: Open) -> None:
     lab.service("nobody", {"port": 80})
     done = curl(f"http://127.0.0.1:{lab.opening('nobody').port}")
-    assert done.returncode in (7, 56)  # the reset comes while curl connects, or after that
+    assert done.returncode in (7, 55, 56)  # the reset comes while curl connects, sends, or after that
 
 
 def test_local_traffic_goes_to_nodes_with_endpoints(lab: Open) -> None:
