@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support.background import Background
+from support.cli import PROCESS
+from support.terminal import Terminal
 
 WEB = "<title>Welcome to nginx!</title>"
 
@@ -49,3 +51,18 @@ def test_many_at_once_lose_no_line_of_the_log(web: Background) -> None:
         results = list(pool.map(lambda words: web.run(*words), jobs))
     assert [r.code for r in results] == [0] * len(jobs)
     assert _hits(web) == 12 + 6 + 2 * 20
+
+
+def test_a_shell_on_a_node_at_a_terminal(web: Background) -> None:
+    with Terminal([*PROCESS, "ssh", "node-1"], web.environment()) as terminal:
+        terminal.expect(b"root@node-1:~# ")
+        terminal.type(b"curl -s 172.18.0.4:30080 | grep title\n")
+        terminal.expect(b"<title>Welcome to nginx!</title>")
+        terminal.expect(b"root@node-1:~# ")
+        # What the shell has done is seen while it is open.
+        assert _hits(web) == 1
+        terminal.type(b"sleep 100\n")
+        terminal.expect(b"sleep 100")
+        terminal.type(b"\x03")
+        terminal.type(b"exit 5\n")
+        assert terminal.end() == 5
