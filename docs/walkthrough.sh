@@ -30,6 +30,12 @@ show "for node in \$(kubesim get nodes -o jsonpath='{.items[*].status.addresses[
     kubesim curl -sS http://\$node:\$(kubesim get svc my-pod -o jsonpath='{.spec.ports[0].nodePort}') | grep title
   done"
 show 'kubesim logs my-pod --tail=4'
+
+say 'While the cluster is served, that port is open on this computer too: the real curl goes the same way'
+show 'kubesim up --port=0 >/dev/null'
+if command -v curl >/dev/null; then
+  show 'curl -sS $(kubesim service my-pod --url) | grep title'
+fi
 show 'kubesim ssh node-1 -- iptables-save -t nat | grep default/my-pod'
 
 say 'What a container is told: the Services that existed when it started'
@@ -52,6 +58,13 @@ show 'kubesim exec my-pod -- nslookup frontend-svc.other || true'
 say 'Thirty requests are shared over three Pods: counted as answers, and in their logs'
 show 'kubesim exec my-pod -- sh -c "for i in \$(seq 30); do curl -s frontend-svc; done | sort | uniq -c"'
 show 'for n in 1 2 3; do echo "frontend-$n: $(kubesim logs frontend-$n | grep -c "GET /")"; done'
+
+say 'A Service that sends to the wrong port: why does the request not arrive?'
+show 'kubesim create namespace trial && kubesim apply -n trial -f manifests/mistakes/04-target-port.yaml'
+show 'kubesim exec -n trial client -- wget -qO- -T 2 web || true'
+show 'kubesim trace -n trial pod/client svc/web:80 || true'
+show 'kubesim patch -n trial svc web --type=json -p '"'"'[{"op": "replace", "path": "/spec/ports/0/targetPort", "value": 80}]'"'"
+show 'kubesim exec -n trial client -- wget -qO- -T 2 web | grep title'
 
 say 'A Pod goes and another one comes: a new address, and the endpoints follow'
 show 'kubesim delete pod frontend-2'
