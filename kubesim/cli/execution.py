@@ -75,8 +75,11 @@ def _reader(context: Context) -> Callable[[], bytes]:
     def read() -> bytes:
         if handle is None:
             return source.read1(CHUNK) if isinstance(source, BufferedReader) else source.read(CHUNK)
-        select.select([handle], [], [])
-        return os.read(handle, CHUNK)
+        try:
+            select.select([handle], [], [])
+            return os.read(handle, CHUNK)
+        except OSError:  # EIO: the terminal has been hung up
+            return b""
 
     return read
 

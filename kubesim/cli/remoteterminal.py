@@ -5,11 +5,9 @@ A terminal is put into raw mode: what is typed goes to the other side as it is, 
 
 from __future__ import annotations
 
-import os
-import select
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,6 +15,7 @@ from kubesim.apimachinery.errors import StatusError
 from kubesim.apimachinery.meta import name_of, namespace_of
 from kubesim.cli.command import Context
 from kubesim.cli.errors import CLIError
+from kubesim.cli.execution import terminal_streams
 from kubesim.cli.paths import resource_path
 from kubesim.cli.podaccess import PODS
 from kubesim.client.http import HTTPTransport
@@ -25,8 +24,6 @@ from kubesim.util.jsontypes import JSONObject
 
 if TYPE_CHECKING:
     from types import FrameType
-
-CHUNK = 65536
 
 
 def run_remotely(
@@ -43,13 +40,8 @@ def run_remotely(
     if not isinstance(transport, HTTPTransport):
         raise TypeError("a command elsewhere needs a server")
     path = resource_path(PODS, namespace_of(pod), name_of(pod), subresource)
-    context.streams.stdout.flush()
-    ends = Ends(
-        stdout=_writer(context.streams.stdout),
-        stderr=_writer(context.streams.stderr),
-        stdin=_reader(context) if stdin else None,
-        tty=tty,
-    )
+    streams = terminal_streams(context, stdin=stdin, tty=tty)
+    ends = Ends(streams.stdout, streams.stderr, streams.stdin, tty)
     try:
         command = open_command(transport, path, query, ends, user_agent=f"kubectl-{context.session.command}")
     except StatusError as error:
@@ -66,38 +58,6 @@ def run_remotely(
     finally:
         command.close()
         context.session.touch()
-
-
-def _writer(stream: object) -> Callable[[bytes], None]:
-    buffer = getattr(stream, "buffer", None)
-
-    def write(data: bytes) -> None:
-        if buffer is not None:
-            buffer.write(data)
-            buffer.flush()
-        else:
-            stream.write(data.decode("utf-8", "replace"))  # type: ignore[attr-defined]  # a text stream of a test
-
-    return write
-
-
-def _reader(context: Context) -> Callable[[], bytes]:
-    source = context.streams.stdin
-    try:
-        handle: int | None = source.fileno()
-    except (OSError, ValueError):
-        handle = None
-
-    def read() -> bytes:
-        if handle is None:
-            return source.read(CHUNK)
-        try:
-            select.select([handle], [], [])
-            return os.read(handle, CHUNK)
-        except OSError:  # EIO: the terminal has been hung up
-            return b""
-
-    return read
 
 
 @contextmanager
