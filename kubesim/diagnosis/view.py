@@ -14,7 +14,7 @@ from kubesim.apimachinery.gvk import GroupVersionResource
 from kubesim.apimachinery.meta import labels_of, name_of, namespace_of, owner_references_of
 from kubesim.apis.podfacts import is_terminal, spec_of, status_of
 from kubesim.client.client import Client
-from kubesim.client.lister import by_index, get_or_none, items
+from kubesim.client.lister import get_or_none, items
 from kubesim.client.resources import (
     CONFIG_MAPS,
     ENDPOINT_SLICES,
@@ -110,6 +110,8 @@ class View:
     listening: Listening
     planning: bool = False
     places: Mapping[ObjectRef, Place] = field(default_factory=dict)
+    incomplete: frozenset[str] = frozenset()
+    """Files of which an object was refused: others of them may look for what is not there for that reason."""
     node_ports: tuple[int, int] = (30000, 32767)
     _lists: dict[tuple[GroupVersionResource, str], list[JSONObject]] = field(default_factory=dict)
     _pods: dict[str, list[PodView]] = field(default_factory=dict)
@@ -140,9 +142,9 @@ class View:
 
     def services_named(self, name: str) -> list[JSONObject]:
         """The Services of a name, in all namespaces."""
-        return by_index(self.client, SERVICES, "", "field", [f"metadata.name={name}"]) or [
-            s for s in self.all(SERVICES) if name_of(s) == name
-        ]
+        if (SERVICES, "") in self._lists:
+            return [s for s in self.all(SERVICES) if name_of(s) == name]
+        return items(self.client.list(SERVICES, field_selector=f"metadata.name={name}"))
 
     def slices(self, name: str, namespace: str) -> list[JSONObject]:
         """The EndpointSlices of a Service."""

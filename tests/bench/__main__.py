@@ -27,6 +27,7 @@ PARTS = (
     "edge",
     "proxy",
     "network",
+    "check",
 )
 
 

@@ -319,3 +319,77 @@ def test_nothing_changes_in_the_cluster(tmp_path):
     before = run_cli(home, "get", "all,endpoints,namespaces", "-A", "-o", "name").check().out
     run_cli(home, "check", "-R", "-f", "manifests/mistakes", cwd=PROJECT)
     assert run_cli(home, "get", "all,endpoints,namespaces", "-A", "-o", "name").check().out == before
+
+
+def test_a_kustomization_is_built_and_checked(tmp_path):
+    home = new_home(tmp_path)
+    overlay = PROJECT / "manifests" / "kustomize" / "overlays" / "staging"
+    assert run_cli(home, "check", "--alone", "-k", str(overlay)).check().out == ""
+    (tmp_path / "kustomization.yaml").write_text("namePrefix: my-\nresources: [web.yaml]\n")
+    (tmp_path / "web.yaml").write_text(manifest(4).read_text())
+    done = run_cli(home, "check", "--alone", "-k", str(tmp_path))
+    assert (
+        f"{tmp_path} (document 1): service/my-web in namespace default spec.ports[0].targetPort: error 4"
+        in done.out
+    )
+
+
+ODD = {
+    "items that are nothing": "apiVersion: v1\nkind: List\nitems: [null, {}, {kind: Service}, {apiVersion: a/b/c, kind: X}]",
+    "no name": "apiVersion: v1\nkind: Service\nmetadata: {}\nspec: {ports: [{port: 80}]}",
+    "a name with a slash": "apiVersion: v1\nkind: Service\nmetadata: {name: a/b}\nspec: {ports: [{port: 80}]}",
+    "no spec": "apiVersion: v1\nkind: Service\nmetadata: {name: a}",
+    "a spec of text": "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: text",
+    "nulls": "apiVersion: v1\nkind: Service\nmetadata: {name: a, labels: null}\nspec: {ports: null, selector: null}",
+    "a null port": "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [null], selector: {a: b}}",
+    "a Pod without containers": "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {}",
+    "a template without labels": (
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n"
+        "spec: {selector: {matchLabels: {a: b}}, template: {spec: {containers: [{name: c, image: 'n ginx'}]}}}"
+    ),
+    "a policy of nulls": (
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a}\n"
+        "spec: {podSelector: null, ingress: [null, {from: null, ports: [{}]}]}"
+    ),
+    "an Ingress of nulls": (
+        "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: a}\n"
+        "spec: {rules: [{http: null}, {http: {paths: [{pathType: Prefix, path: /, backend: {service: null}}]}}]}"
+    ),
+    "a long name": f"apiVersion: v1\nkind: Service\nmetadata: {{name: {'a' * 300}}}\nspec: {{ports: [{{port: 80}}]}}",
+}
+
+
+@pytest.mark.parametrize("text", ODD.values(), ids=ODD.keys())
+def test_odd_objects_are_told_and_never_break_the_command(home, text):
+    done = run_cli(home, "check", "--alone", "--level", "info", "-f", "-", stdin=text)
+    assert done.code in (0, 1, 2)
+    assert "mistake in kubesim" not in done.err
+    assert bool(done.err) is (done.code == 2)
+
+
+def test_variants_of_one_thing_in_a_directory_do_not_make_each_other_wrong(tmp_path):
+    home = new_home(tmp_path)
+    folder = tmp_path / "variants"
+    folder.mkdir()
+    for word in ("cpu", "gpu"):
+        workload = {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "model"},
+            "spec": {
+                "selector": {"matchLabels": {"machine": word}},
+                "template": {
+                    "metadata": {"labels": {"machine": word}},
+                    "spec": {"containers": [{"name": "c", "image": "example.com/model"}]},
+                },
+            },
+        }
+        service = {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "model"},
+            "spec": {"selector": {"machine": word}, "ports": [{"port": 80}]},
+        }
+        (folder / f"{word}.yaml").write_text(yaml.safe_dump_all([workload, service]))
+    done = run_cli(home, "check", "--alone", "-f", str(folder), "-o", "json")
+    assert {f["code"] for f in findings(done.out)} == {0}  # the selector of a Deployment is immutable

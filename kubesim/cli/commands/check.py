@@ -29,11 +29,11 @@ def run(context: Context) -> int:
         raise CLIError(f"--output must be one of {', '.join(FORMS)}: {form!r}", code=_BAD_INPUT)
     if level not in LEVELS:
         raise CLIError(f"--level must be one of {', '.join(LEVELS)}: {level!r}", code=_BAD_INPUT)
-    filenames = flags.texts("filename")
-    if not filenames and (flags.is_set("alone") or flags.is_set("recursive")):
-        raise CLIError("--alone and --recursive are for manifests: name them with -f", code=_BAD_INPUT)
+    from_files = bool(flags.texts("filename") or flags.text("kustomize"))
+    if not from_files and (flags.is_set("alone") or flags.is_set("recursive")):
+        raise CLIError("--alone and --recursive are for manifests: name them with -f or -k", code=_BAD_INPUT)
     try:
-        findings, problems = _of_files(context, filenames) if filenames else (_of_cluster(context), [])
+        findings, problems = _of_files(context) if from_files else (_of_cluster(context), [])
     except CLIError as error:
         raise CLIError(str(error), code=_BAD_INPUT) from None
     from kubesim.cli.diagnosing.reports import report
@@ -65,7 +65,7 @@ def listening_of(context: Context) -> Listening:
     return Running(runtime, Predicted()) if runtime is not None else Predicted()
 
 
-def _of_files(context: Context, filenames: list[str]) -> tuple[list[Finding], list[str]]:
+def _of_files(context: Context) -> tuple[list[Finding], list[str]]:
     from kubesim.cli.diagnosing.branching import apply_manifests
     from kubesim.diagnosis.engine import examine, ordered
     from kubesim.diagnosis.listening import Predicted
@@ -73,12 +73,13 @@ def _of_files(context: Context, filenames: list[str]) -> tuple[list[Finding], li
 
     branch = _branch(context)
     view = View(branch.client, Predicted(), planning=True, node_ports=branch.config.node_port_range)
-    outcome = apply_manifests(context, branch, view, filenames)
+    outcome = apply_manifests(context, branch, view)
     after = View(
         branch.client,
         view.listening,
         planning=True,
         places=outcome.places.by_object,
+        incomplete=frozenset(outcome.refused),
         node_ports=view.node_ports,
     )
     found = examine(after, outcome.namespaces, wanted=after.was_written)
@@ -107,11 +108,11 @@ def _branch(context: Context) -> Cluster:
 
 COMMAND = Command(
     name="check",
-    use="check [-f FILENAME] [-R] [-o text|json|sarif|github]",
+    use="check [-f FILENAME] [-k DIRECTORY] [-R] [-o text|json|sarif|github]",
     short="Say what keeps requests from arriving",
     long="Say which Services, Pods, NetworkPolicies and Ingresses will not do what they seem to be meant for, and why: the "
-    "object, the field at fault, and the fix. Without -f it looks at the cluster as it is. With -f it applies the manifests "
-    "to a branch of the cluster that is thrown away afterwards; the cluster does not change.\n\n"
+    "object, the field at fault, and the fix. Without -f it looks at the cluster as it is. With -f or -k it applies "
+    "manifests to a branch of the cluster that is thrown away afterwards; the cluster does not change.\n\n"
     "Ends with 0 where nothing is wrong, 1 where there are errors, 2 where the input cannot be read. docs/mistakes.md "
     "explains the reason codes.",
     examples="""\
@@ -127,6 +128,7 @@ kubesim check -R -f manifests/
 kubesim check --alone -R -f deploy/ -o github""",
     flags=(
         Flag("filename", "File, directory or URL with manifests to check.", "f", "slice"),
+        Flag("kustomize", "Directory with a kustomization to check.", "k"),
         boolean("recursive", "Take the directories of -f with all that is below them.", "R"),
         boolean("alone", "Check the manifests by themselves, and not together with what the cluster has."),
         ALL_NAMESPACES_FLAG,

@@ -67,7 +67,8 @@ def _trace(context: Context, place: str, to: str, protocol: TransportProtocol | 
         servers = resolver_config(machine).nameservers
         return network.send(servers[0], DNS_PORT, "UDP") if servers else None
 
-    view = View(session.client, listening_of(context), node_ports=session.cluster.config.node_port_range)
+    cluster = session.cluster  # its own client: others cannot look addresses up
+    view = View(cluster.client, listening_of(context), node_ports=cluster.config.node_port_range)
     trace.findings = explain(view, trace, origin, session.namespace, probe)
     return trace
 

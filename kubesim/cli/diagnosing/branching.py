@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kubesim.apimachinery.errors import StatusError
@@ -14,7 +15,7 @@ from kubesim.cli.command import Context
 from kubesim.cli.diagnosing.places import Places
 from kubesim.cli.documents import decode_document, is_plain_list, validate_document
 from kubesim.cli.errors import CLIError, PrefixedStatusError
-from kubesim.cli.files import find_texts
+from kubesim.cli.files import find_sources, find_texts
 from kubesim.cli.options import WriteOptions
 from kubesim.cli.session import Session
 from kubesim.client.restmapper import NoMatch
@@ -49,6 +50,8 @@ class Outcome:
     findings: list[Finding] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     namespaces: list[str] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
+    """The files of which an object was refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,41 +64,56 @@ class _Written:
     prefix: str = ""
 
 
-def apply_manifests(context: Context, branch: Cluster, view: View, filenames: Sequence[str]) -> Outcome:
-    """Apply what files hold, and say what was refused. Raises CLIError where a file cannot be found."""
+def apply_manifests(context: Context, branch: Cluster, view: View) -> Outcome:
+    """Apply what -f and -k name, and say what was refused. Raises CLIError where a file cannot be found."""
     outcome = Outcome()
     session = BranchSession(context.session, branch)
     own = Context(context.path, [], context.flags, context.streams, session)
-    recursive = context.flags.is_set("recursive")
-    for name, read in find_texts(context.session, filenames, recursive=recursive):
+    for name, documents in _sources(context):
         try:
-            for written in _objects(own, name, read()):
-                _apply(own, view, written, outcome)
+            for written in _objects(own, name, documents()):
+                try:
+                    _apply(own, view, written, outcome)
+                except CLIError as error:
+                    outcome.problems.append(f"{name} (document {written.place.document}): {error}")
         except CLIError as error:
             outcome.problems.append(str(error))
     outcome.namespaces = sorted({ref.namespace for ref in outcome.places.by_object if ref.namespace})
     return outcome
 
 
-def _objects(context: Context, name: str, data: bytes) -> Iterator[_Written]:
+def _sources(context: Context) -> Iterator[tuple[str, Callable[[], Iterator[Document]]]]:
+    """Where manifests come from; what a kustomization makes has no lines."""
+    flags, session = context.flags, context.session
+    filenames, kustomize = flags.texts("filename"), flags.text("kustomize")
+    for name, read in find_texts(session, filenames, recursive=flags.is_set("recursive")):
+        yield name, partial(_parsed, name, read)
+    if kustomize:
+        for name, values in find_sources(session, (), kustomize, recursive=False).sources:
+            yield name, partial(_built, values)
+
+
+def _parsed(name: str, read: Callable[[], bytes]) -> Iterator[Document]:
+    try:
+        yield from load_documents(read())
+    except YAMLSyntaxError as error:
+        raise CLIError(f"error parsing {name}: {error}") from None
+
+
+def _built(values: Callable[[], Iterator[Any]]) -> Iterator[Document]:
+    yield from (Document(value, b"", 0) for value in values())
+
+
+def _objects(context: Context, name: str, documents: Iterator[Document]) -> Iterator[_Written]:
     """The objects of a file, those of Lists one by one. Raises CLIError at what is no object."""
-    documents = load_documents(data)
-    count = 0
-    while True:
-        try:
-            document = next(documents, None)
-        except YAMLSyntaxError as error:
-            raise CLIError(f"error parsing {name}: {error}") from None
-        if document is None:
-            return
-        count += 1
+    for count, document in enumerate(documents, 1):
         place = Place(name, count, document.line)
         shown = f"{name} (document {count})"
         validate_document(document.value, shown)
         obj: Any = decode_document(document.value, shown, lambda: context.session.schema)
         if is_plain_list(obj):
             for at, item in enumerate(obj.get("items") or ()):
-                yield _Written(item, place, document, f"items[{at}].")
+                yield _Written(item or {}, place, document, f"items[{at}].")
         else:
             yield _Written(obj, place, document)
 
@@ -105,7 +123,7 @@ def _apply(context: Context, view: View, written: _Written, outcome: Outcome) ->
     try:
         mapping = session.mapper.kind(gvk_of(obj))
     except NoMatch as error:
-        if _is_ours(gvk_of(obj).group):
+        if _is_ours(session, gvk_of(obj).group):
             outcome.problems.append(f"{written.place.file} (document {written.place.document}): {error}")
         return  # a custom resource: nobody here can say anything about it
     if mapping.namespaced:
@@ -121,6 +139,7 @@ def _apply(context: Context, view: View, written: _Written, outcome: Outcome) ->
     except StatusError as error:
         cause = error.cause if isinstance(error, PrefixedStatusError) else error
         outcome.findings += refusal(view, obj, cause)
+        outcome.refused.add(written.place.file)
         return
     if mapping.gvk.kind == "Service":
         outcome.findings += lost_ports(written.obj, stored)
@@ -135,6 +154,10 @@ def _stored(context: Context, info: Info) -> JSONObject:
     return made if isinstance(made, dict) else {}
 
 
-def _is_ours(group: str) -> bool:
-    """Whether an API group is one of Kubernetes' own: then a kind that it does not have is a mistake."""
-    return "." not in group or group.endswith(".k8s.io")
+def _is_ours(session: Session, group: str) -> bool:
+    """Whether an API group is one of Kubernetes' own: then a kind or version that it does not have is a mistake."""
+    return group in _FORMER or any(m.gvr.group == group for m in session.mapper.mappings)
+
+
+_FORMER = frozenset({"extensions"})
+"""Groups that Kubernetes once had."""

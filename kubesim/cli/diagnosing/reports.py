@@ -37,7 +37,8 @@ def lines_of(finding: Finding, *, coloured: bool = False) -> list[str]:
     if coloured:
         word = f"{_COLOURS[finding.severity]}{word}{_PLAIN}"
     place = finding.place
-    where = f"{place.file}:{place.line} (document {place.document}): " if place else ""
+    line = f":{place.line}" if place and place.line else ""
+    where = f"{place.file}{line} (document {place.document}): " if place else ""
     field = f" {finding.field}" if finding.field else ""
     lines = [f"{where}{finding.object.qualified}{field}: {word}", f"    {finding.message}"]
     lines += [f"      {line}" for line in finding.evidence]
@@ -104,7 +105,7 @@ def github(context: Context, findings: Sequence[Finding]) -> None:
         level = "notice" if finding.severity == "info" else finding.severity
         said = [f"title={_property(f'{finding.code} {finding.name}')}"]
         if finding.place is not None:
-            said = [f"file={_property(finding.place.file)}", f"line={finding.place.line}", *said]
+            said = [f"file={_property(finding.place.file)}", f"line={max(1, finding.place.line)}", *said]
         context.out(f"::{level} {','.join(said)}::{_data(_whole(finding))}")
 
 

@@ -11,7 +11,7 @@ from kubesim.apis.servicespec import EXTERNAL_NAME, NONE, ports_of, spec_of, typ
 from kubesim.diagnosis.finding import Finding, ObjectRef, Severity
 from kubesim.diagnosis.listening import Bound
 from kubesim.diagnosis.nearest import closest
-from kubesim.diagnosis.view import PodView, View, names_of, selector_of
+from kubesim.diagnosis.view import PodView, View, matches, names_of, selector_of
 from kubesim.util.jsontypes import JSONObject
 
 
@@ -265,9 +265,11 @@ def _undeclared(one: _Port) -> Iterator[Finding]:
             yield one.finding(11, "warning", one.field(), mixed[0], _declares(declared), mixed[1])
             return
     meant = sorted({n for n, p in declared if p == one.protocol})
+    # Where other ports of Services lead to those that are declared, this one is probably one more, and not a slip.
+    spoken_for = meant and all(_leads_to(one, number) for number in meant)
     yield one.finding(
         4,
-        "warning",
+        "info" if spoken_for else "warning",
         one.field(),
         f"{names_of(one.pods)} does not declare port {one.target}/{one.protocol}",
         _declares(declared),
@@ -275,6 +277,17 @@ def _undeclared(one: _Port) -> Iterator[Finding]:
         if meant
         else "look whether the application listens on it",
     )
+
+
+def _leads_to(one: _Port, number: int) -> bool:
+    """Whether another port of a Service of these Pods leads to a port of theirs."""
+    for service in one.view.services(one.ref.namespace):
+        selector = selector_of(service)
+        if selector and all(matches(selector, p.labels) for p in one.pods):
+            others = (p for p in ports_of(service) if p is not one.port)
+            if any(find_port(one.pods[0].obj, p) == number for p in others):
+                return True
+    return False
 
 
 def _declares(declared: Sequence[tuple[int, str]]) -> list[str]:

@@ -39,6 +39,8 @@ def _severity(view: View, ref: ObjectRef, near: Near | None) -> Severity | None:
     if is_slip(near.differences):
         return "error"
     mine, theirs = view.place(ref), view.place(near.pod.ref)
+    if mine is not None and mine.file in view.incomplete:
+        return None
     same_file = mine is not None and theirs is not None and mine.file == theirs.file
     known_keys = all(d.has is not None and d.has[0] == d.wanted[0] for d in near.differences)
     return "error" if same_file and known_keys and not _is_selected(view, near.pod) else None

@@ -54,6 +54,11 @@ SOUND = {
     + service("selector: {app: web}, ports: [{port: 80, targetPort: 8080}]"),
     "a Service alone": service("selector: {app: web}, ports: [{port: 80}]"),
     "Pods of somebody else": pod(app="other") + service("selector: {name: web}, ports: [{port: 80}]"),
+    "one more port than declared, where the declared one has a Service": pod(
+        image="example.com/manager:1", ports="{containerPort: 9443}"
+    )
+    + service("selector: {app: web}, ports: [{port: 443, targetPort: 9443}]", "webhook")
+    + service("selector: {app: web}, ports: [{port: 8443}]", "metrics"),
     "headless": pod() + service("clusterIP: None, selector: {app: web}, ports: [{port: 80}]"),
     "TCP and UDP": pod(image="coredns/coredns:1.11")
     + service("selector: {app: web}, ports: [{name: a, port: 53, protocol: UDP}, {name: b, port: 53}]"),
