@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +13,7 @@ import pytest
 import yaml
 from support.cli import PROJECT, new_home, run_cli
 
-from kubesim import Cluster
+from kubesim import Cluster, StatusError
 from kubesim.diagnosis.reasons import REASONS
 
 MISTAKES = PROJECT / "manifests" / "mistakes"
@@ -171,7 +174,7 @@ def test_a_fresh_cluster_is_met_with_silence(home):
 def test_the_text_names_file_document_field_and_fix(home):
     done = run_cli(home, "check", "--alone", "-f", "manifests/mistakes/04-target-port.yaml", cwd=PROJECT)
     assert done.out == (
-        "manifests/mistakes/04-target-port.yaml:27 (document 2): service/web in namespace default "
+        "manifests/mistakes/04-target-port.yaml:29 (document 2): service/web in namespace default "
         "spec.ports[0].targetPort: error 4 NothingListens\n"
         "    nothing listens on port 8080/TCP in pod/web\n"
         "      what listens: nginx on 80/TCP\n"
@@ -393,3 +396,39 @@ def test_variants_of_one_thing_in_a_directory_do_not_make_each_other_wrong(tmp_p
         (folder / f"{word}.yaml").write_text(yaml.safe_dump_all([workload, service]))
     done = run_cli(home, "check", "--alone", "-f", str(folder), "-o", "json")
     assert {f["code"] for f in findings(done.out)} == {0}  # the selector of a Deployment is immutable
+
+
+@pytest.mark.parametrize("alone", [[], ["--alone"]], ids=["with the cluster", "alone"])
+def test_a_cluster_of_a_program_checks_manifests_too(alone):
+    with Cluster(nodes=1) as cluster:
+        done = cluster.kubectl(["check", *alone, "-f", str(manifest(4)), "-o", "json"])
+        assert cluster.list("services") != []
+        assert [s["metadata"]["name"] for s in cluster.list("services")] == ["kubernetes"]
+    assert (done.exit_code, done.stderr) == (1, "")
+    assert [f["code"] for f in findings(done.stdout)] == [4]
+
+
+COMMANDS = [
+    (path, line)
+    for path in sorted(MISTAKES.glob("*.yaml"))
+    for line in re.findall(r"^#(?: Try:)? +((?:kubectl|kubesim) .*)$", path.read_text(), re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize(("path", "line"), COMMANDS, ids=[f"{p.stem}: {c[:40]}" for p, c in COMMANDS])
+def test_what_a_mistake_says_to_try_can_be_tried(path, line, monkeypatch):
+    """Every command is there and understands its words; what it shows stands behind it in brackets."""
+    monkeypatch.chdir(PROJECT)
+    command = re.sub(r" {2,}\(.*\)$", "", line)
+    with Cluster(nodes=2, seed=1, clock="2026-01-01T09:00:00Z") as cluster:
+        with contextlib.suppress(StatusError):  # some are refused
+            cluster.apply(path)
+        cluster.advance(5)
+        for part in command.split("; "):
+            done = cluster.kubectl(shlex.split(part.split(" | ")[0])[1:])
+            assert "unknown" not in done.stderr, part
+            assert "mistake in kubesim" not in done.stderr
+    if "connection refused" in line:
+        assert "refused" in done.stdout + done.stderr
+    if "times out" in line:
+        assert "timed out" in done.stdout + done.stderr

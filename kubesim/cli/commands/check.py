@@ -93,17 +93,22 @@ def _branch(context: Context) -> Cluster:
     from kubesim.cluster.build import load_kinds
     from kubesim.cluster.config import ClusterConfig
 
-    session = context.session
-    if session.remote or context.flags.is_set("alone"):
-        alone = context.flags.is_set("alone")
-        objects = () if alone else tuple(copied_objects(session.client))
+    session, alone = context.session, context.flags.is_set("alone")
+    objects = () if alone else tuple(copied_objects(session.client))
+    if session.remote or (alone and _has_home(context)):  # a cluster need not be opened, or made, for that
         return make_branch(
             ClusterConfig(), objects, lambda version: load_kinds(version, cache_dir=session.home.cache)
         )
     cluster = session.cluster
-    return make_branch(
-        cluster.config, copied_objects(session.client), lambda _: (cluster.scheme, cluster.schema)
-    )
+    return make_branch(cluster.config, objects, lambda _: (cluster.scheme, cluster.schema))
+
+
+def _has_home(context: Context) -> bool:
+    """Whether the command runs in a home: a cluster that is part of a Python program has none."""
+    try:
+        return bool(context.session.home)
+    except CLIError:
+        return False
 
 
 COMMAND = Command(

@@ -40,6 +40,11 @@ class BranchSession(Session):
         self.__dict__["schema"] = branch.schema
         self.__dict__["client"] = branch.client
         self.__dict__["_dial"] = None
+        self._namespace = session.namespace
+
+    @property
+    def namespace(self) -> str:
+        return self._namespace
 
 
 @dataclass(slots=True)

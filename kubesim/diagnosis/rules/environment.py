@@ -72,7 +72,7 @@ def _too_late(
         if first.file != second.file or pod.path:
             return  # a workload's Pods come later than the objects of its file; of other files nobody knows
         evidence = (f"{pod} is document {first.document}, {made} document {second.document} of {first.file}",)
-        message = f"{pod} stands before {made}, and starts without {name}"
+        message = f"{pod} stands before {made}: where its container starts at once, it has no variable {name}"
         fix = "write the Service first, or use its DNS name"
     else:
         started = _started(pod.obj, str(container.get("name")))
