@@ -56,7 +56,8 @@ class Cluster:
 
     `seed` makes addresses, ports, names and uids the same each time; `clock` (a time, such as
     `2026-01-01T09:00:00Z`) makes time stand still but for `advance` and for waiting. A file at `path` that
-    has a cluster already is opened as it was made.
+    has a cluster already is opened as it was made. Services of type LoadBalancer get addresses of the
+    `load_balancer_pool` (`172.18.255.200-172.18.255.250`); `ingress` is a simulated ingress-nginx.
 
         with Cluster(nodes=3, seed=1) as cluster:
             cluster.apply(Path("manifests/web.yaml"))
@@ -79,6 +80,8 @@ class Cluster:
         service_cidr: str = SERVICE_CIDR,
         pod_cidr: str = POD_CIDR,
         kube_dns: bool = False,
+        load_balancer_pool: str = "",
+        ingress: bool = False,
         path: str | os.PathLike[str] | None = None,
     ) -> None:
         """Raises ValueError for settings that no cluster can have."""
@@ -89,6 +92,8 @@ class Cluster:
             service_cidr=service_cidr,
             pod_cidr=pod_cidr,
             kube_dns=kube_dns,
+            load_balancer_pool=load_balancer_pool,
+            ingress=ingress,
             node_port_range="30000-32767",
             seed="" if seed is None else str(seed),
             clock=clock.isoformat() if isinstance(clock, datetime) else clock or "",

@@ -68,6 +68,16 @@ def test_apply_returns_the_objects_with_the_servers_defaults(cluster):
     assert "kubectl.kubernetes.io/last-applied-configuration" in made["metadata"]["annotations"]
 
 
+def test_a_cluster_may_have_a_pool_of_addresses_and_an_ingress_controller():
+    pool = "172.18.255.200-172.18.255.201"
+    with Cluster(seed=1, clock=START, load_balancer_pool=pool, ingress=True) as cluster:
+        cluster.apply(SHOP)
+        cluster.patch("service", "shop", {"spec": {"type": "LoadBalancer"}})
+        (point,) = cluster.get("service", "shop")["status"]["loadBalancer"]["ingress"]
+        assert point["ip"].startswith("172.18.255.20")
+        assert cluster.get("ingressclass", "nginx")["spec"]["controller"] == "k8s.io/ingress-nginx"
+
+
 def test_controllers_have_settled_when_apply_returns(cluster):
     cluster.apply(SHOP)
     (subset,) = cluster.get("endpoints", "shop")["subsets"]
