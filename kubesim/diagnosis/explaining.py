@@ -102,8 +102,9 @@ def _unresolved(
     ref = ObjectRef.of(origin, "Pod") if origin is not None else ObjectRef("Service", where, name)
     if service is not None and origin is None:
         yield _not_here(trace, service)
-    elif service is not None:
-        yield from _empty_service(view, trace, service)
+    elif service is not None and origin is not None:
+        found = list(_empty_service(view, trace, service))
+        yield from found or (_asks_elsewhere(trace, origin),)
     elif len(labels) == 1 and (others := sorted({namespace_of(s) for s in view.services_named(name)})):
         there = ObjectRef("Service", others[0], name)
         yield names.across_namespaces(there, "metadata.namespace", name, where, others)
@@ -117,12 +118,29 @@ def _not_here(trace: Trace, service: JSONObject) -> Finding:
     """Nodes and the outside ask other servers than Pods do."""
     ref, address = ObjectRef.of(service, "Service"), spec_of(service).get("clusterIP")
     return Finding(
-        code=3,
+        code=13,
         severity="error",
         object=ref,
         field="metadata.name",
         message=f"{trace.target.host} is a name of the cluster's DNS, which Pods ask; {trace.origin} asks another server",
         fix="use the addresses of its Pods from there" if address == NONE else f"use {address} from there",
+    )
+
+
+def _asks_elsewhere(trace: Trace, origin: JSONObject) -> Finding:
+    """A Pod whose own settings lead its resolver past the Service's records."""
+    policy = str(spec_of(origin).get("dnsPolicy") or "ClusterFirst")
+    settings = policy == "ClusterFirst" or bool(spec_of(origin).get("dnsConfig"))
+    why = "its dnsConfig does not lead to the record" if settings else "it does not ask the cluster's DNS"
+    return Finding(
+        code=13,
+        severity="error",
+        object=ObjectRef.of(origin, "Pod"),
+        field="spec.dnsConfig" if settings else "spec.dnsPolicy",
+        message=f"the Service is there, but the Pod's resolver does not find {trace.target.host}: "
+        f"its dnsPolicy is {policy}, and {why}",
+        evidence=tuple(d for hop in trace.hops for d in hop.details),
+        fix="write dnsPolicy: ClusterFirst (ClusterFirstWithHostNet with hostNetwork), or the full name of the Service",
     )
 
 

@@ -33,7 +33,7 @@ REASONS: Final[tuple[Reason, ...]] = (
     Reason(10, "NodePortOutOfRange", "The node port lies outside the range of the cluster."),
     Reason(11, "PortsMixedUp", "port, targetPort and nodePort stand in each other's places."),
     Reason(12, "HeadlessIgnoresMapping", "A headless Service has no address of its own, and maps no ports."),
-    Reason(13, "NoRecords", "The DNS records that are counted on are not made."),
+    Reason(13, "NoRecords", "DNS has no such record, or is not asked."),
     Reason(
         14,
         "NoLocalEndpoint",

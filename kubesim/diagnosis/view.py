@@ -169,7 +169,11 @@ class View:
     def events(self, ref: ObjectRef) -> list[JSONObject]:
         """The Events about an object, the oldest first."""
         found = items(
-            self.client.list(EVENTS, ref.namespace, field_selector=f"involvedObject.name={ref.name}")
+            self.client.list(
+                EVENTS,
+                ref.namespace,
+                field_selector=f"involvedObject.name={ref.name},involvedObject.kind={ref.kind}",
+            )
         )
         return sorted(found, key=lambda e: str(e.get("lastTimestamp") or e.get("eventTime") or ""))
 

@@ -153,7 +153,7 @@ def test_the_text_shows_each_hop_with_the_rule_it_took():
         ("", "outside pod/web:80", 11, ("pod/web", "status.podIP")),
         ("", "pod/client pod/web:81", 4, ("pod/web", "spec.containers")),
         ("", "pod/client http://shpo:8080", 13, ("pod/client", "")),
-        ("", "node/node-1 http://shop:8080", 3, ("service/shop", "metadata.name")),
+        ("", "node/node-1 http://shop:8080", 13, ("service/shop", "metadata.name")),
         ("", "pod/client svc/shop --protocol udp", 8, ("service/shop", "spec.ports[0].protocol")),
         (
             POLICY % ("deny", "client", "Egress"),
@@ -303,3 +303,24 @@ def test_rules_of_what_has_none_are_refused(words, said):
         done = cluster.kubectl(f"rules {words}")
     assert done.exit_code == 1
     assert said in done.stderr
+
+
+def test_a_pod_that_does_not_ask_cluster_dns_is_told_so():
+    loner = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "loner"},
+        "spec": {"dnsPolicy": "Default", "containers": [{"name": "c", "image": "nginx"}]},
+    }
+    with make(WEB, loner) as cluster:
+        done = cluster.kubectl("trace pod/loner http://shop:8080 -o json")
+    (found,) = json.loads(done.stdout)["findings"]
+    assert (found["code"], shown(found)) == (13, ("pod/loner", "spec.dnsPolicy"))
+    assert "it does not ask the cluster's DNS" in found["message"]
+
+
+def test_the_api_server_is_reached_through_its_service():
+    with make(CLIENT) as cluster:
+        for place in ("node/node-1", "pod/client"):
+            done = cluster.kubectl(f"trace {place} 10.96.0.1:443")
+            assert done.stdout.endswith("reachable\n"), done.stdout

@@ -54,7 +54,7 @@ def pending(view: View, service: JSONObject) -> Iterator[Finding]:
     )
     said = [f"{e.get('reason')}: {e.get('message')}" for e in view.events(ref) if e.get("type") == "Warning"]
     ports = [str(p["nodePort"]) for p in ports_of(service) if p.get("nodePort")]
-    fix = "run a controller that has addresses to give"
+    fix = "run a controller that has addresses to give (here: `sim create --load-balancer-pool`)"
     if ports:
         fix += f"; meanwhile every node answers on node port {', '.join(ports)}"
     yield Finding(

@@ -77,7 +77,9 @@ def _service_ports(
             continue
         for port in ports_of(service):
             target, number = find_port(pods[0].obj, port), port.get("port")
-            if target in (None, number) or target in numbers or port.get("targetPort") in numbers:
+            if target in (None, number) or port.get("targetPort") in numbers:
+                continue
+            if any(_covers(one, target) for _, _, one in allowed):
                 continue
             bound = view.bound(pods[0])
             sure = bound is not None and not any(b.port == number for b in bound)
@@ -95,3 +97,11 @@ def _service_ports(
                         ),
                         fix=f"write port: {target}",
                     )
+
+
+def _covers(allowed: JSONObject, port: int | None) -> bool:
+    """Whether a port of a rule, or its range, has a port in it; without a number it has all."""
+    first, last = allowed.get("port"), allowed.get("endPort")
+    if first is None:
+        return True
+    return isinstance(first, int) and port is not None and first <= port <= (last or first)

@@ -28,7 +28,7 @@ def none_ready(view: View, service: JSONObject) -> Iterator[Finding]:
     ref = ObjectRef.of(service, "Service")
     evidence = [line for p in pods[:3] for line in why_not_ready(view, p)]
     many = (
-        f"{len(pods)} Pods match, but none is ready"
+        f"{names_of(pods)} match, but none of them is ready"
         if len(pods) > 1
         else f"{pods[0]} matches, but is not ready"
     )
@@ -37,7 +37,7 @@ def none_ready(view: View, service: JSONObject) -> Iterator[Finding]:
         severity="error",
         object=ref,
         field="spec.selector",
-        message=f"{many}: a Service sends to ready Pods only ({names_of(pods)})",
+        message=f"{many}: a Service sends to ready Pods only",
         evidence=tuple(evidence),
         fix="mend what the evidence names; publishNotReadyAddresses: true sends to Pods that are not ready",
     )
