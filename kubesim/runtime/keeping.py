@@ -15,6 +15,7 @@ from kubesim.runtime.spec import (
     Mount,
 )
 from kubesim.util.jsontypes import decode, encode
+from kubesim.util.state import StateStore
 
 
 def pack(value: Any) -> bytes:
@@ -38,6 +39,16 @@ def merged(base: dict[str, Any], ours: dict[str, Any], theirs: dict[str, Any]) -
     absent = object()
     changed = {p for p in base.keys() | ours.keys() if base.get(p, absent) != ours.get(p, absent)}
     return {p: n for p, n in theirs.items() if p not in changed} | {p: ours[p] for p in ours if p in changed}
+
+
+def keep_tree(store: StateStore, name: str, tree: dict[str, Any], base: bytes | None) -> bytes:
+    """Write a tree, or its changes where another has written to it meanwhile; what it was written as."""
+    ours, stored = pack(tree), store.get(name)
+    if stored == base or base is None:
+        store.set(name, ours)
+    elif stored is not None:  # else it has been removed
+        store.set(name, pack(merged(unpack(base), unpack(ours), unpack(stored))))
+    return ours
 
 
 def dump_spec(spec: ContainerSpec) -> dict[str, Any]:

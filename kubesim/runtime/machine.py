@@ -1,7 +1,7 @@
 """A simulated machine: file system, processes, users, network, time. A container is one, and so is a node.
 
-The shell, the commands and the applications see nothing but this. What is lasting about it (`dump`) is kept by
-`runtime.container`.
+The shell, the commands and the applications see nothing but this. What is lasting about it is in the record
+of `runtime.loaded`.
 """
 
 from __future__ import annotations
