@@ -93,6 +93,7 @@ class Entries:
         return {
             e["nodeName"]
             for s in slices
+            if s.get("ports")  # Pods that do not have the port by its name stand in a slice without any
             for e in s.get("endpoints") or ()
             if e.get("nodeName") and dig(e, "conditions", "ready") is not False
         }

@@ -123,6 +123,15 @@ def test_load_balancer_sends_only_to_nodes_with_an_endpoint_where_traffic_stays_
     )
 
 
+def test_load_balancer_sends_to_no_node_whose_pods_lack_the_named_port(lab: NetLab) -> None:
+    lab.pod("app", labels=APP, ports=[{"name": "web", "containerPort": HTTP_PORT}])
+    lab.pod("other", node="node-2", labels=APP)
+    ports = [{"port": 80, "targetPort": "web"}]
+    lab.service("app", APP, type="LoadBalancer", externalTrafficPolicy="Local", ports=ports)
+    lab.balanced("app", "203.0.113.5")
+    assert {lab.ask("outside", "203.0.113.5") for _ in range(20)} == {Answer("app", "172.18.0.1")}
+
+
 def test_load_balancer_that_is_a_proxy_is_the_client(lab: NetLab) -> None:
     lab.pod("app", labels=APP)
     lab.service("app", APP, type="LoadBalancer", externalTrafficPolicy="Local")
