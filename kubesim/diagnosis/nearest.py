@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 _FAR = 100.0
+_NO_DIGITS = str.maketrans("", "", "0123456789")
 
 
 def distance(one: str, two: str) -> int:
@@ -23,10 +24,15 @@ def distance(one: str, two: str) -> int:
 
 
 def is_near(one: str, two: str) -> bool:
-    """Whether one is probably a slip of the pen for the other: case, or a letter in four, at most two."""
+    """Whether one is probably a slip of the pen for the other: case, or a letter in four, at most two.
+
+    What differs by its digits alone is another one of a row: `web-1`, `web-2`.
+    """
     a, b = one.lower(), two.lower()
     if a == b:
         return True
+    if a.translate(_NO_DIGITS) == b.translate(_NO_DIGITS):
+        return False
     allowed = min(2, max(len(a), len(b)) // 4)
     return abs(len(a) - len(b)) <= allowed and distance(a, b) <= allowed
 

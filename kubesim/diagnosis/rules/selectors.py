@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from kubesim.apimachinery.meta import name_of, namespace_of
 from kubesim.apis.servicespec import EXTERNAL_NAME, ports_of, type_of
 from kubesim.client.resources import ENDPOINTS
-from kubesim.diagnosis.finding import Finding, ObjectRef, Severity
+from kubesim.diagnosis.finding import Finding, ObjectRef, Place, Severity
 from kubesim.diagnosis.nearest import Difference, closest, cost, differences, is_slip
 from kubesim.diagnosis.view import SERVICE_NAME, PodView, View, matches, names_of, selector_of
 from kubesim.util.jsontypes import JSONObject
@@ -25,25 +26,37 @@ def matches_nothing(view: View, service: JSONObject) -> Iterator[Finding]:
         yield _in_other_namespace(ref, selector, away)
         return
     near = nearest(view, namespace, selector)
-    severity = _severity(view, ref, near)
+    severity = _severity(view, ref, selector, near)
     if severity is not None:
         yield _nothing(view, ref, selector, near, severity)
 
 
-def _severity(view: View, ref: ObjectRef, near: Near | None) -> Severity | None:
-    """Of manifests nobody knows whether the Pods stand elsewhere, unless there are some that were probably meant."""
+def _severity(view: View, ref: ObjectRef, selector: Mapping[str, str], near: Near | None) -> Severity | None:
+    """Of manifests nobody knows whether the Pods stand elsewhere, or are made by an operator, unless there are some that
+    were probably meant: but for a slip of the pen they match, or they are all that one file offers.
+    """
     if not view.planning:
         return "error"
     if near is None:
         return None
+    place = view.place(ref)
+    if place is not None and place.file in view.incomplete:
+        return None
     if is_slip(near.differences):
         return "error"
-    mine, theirs = view.place(ref), view.place(near.pod.ref)
-    if mine is not None and mine.file in view.incomplete:
-        return None
-    same_file = mine is not None and theirs is not None and mine.file == theirs.file
-    known_keys = all(d.has is not None and d.has[0] == d.wanted[0] for d in near.differences)
-    return "error" if same_file and known_keys and not _is_selected(view, near.pod) else None
+    offered = [p for p in view.pods(ref.namespace) if _is_offered(view, p, place, selector)]
+    return "error" if offered == [near.pod] else None
+
+
+def _is_offered(view: View, pod: PodView, place: Place | None, selector: Mapping[str, str]) -> bool:
+    """Whether a Pod stands in the same file, has labels of the same keys, and belongs to no other Service."""
+    beside = view.place(pod.ref)
+    if place is None or beside is None or beside.file != place.file or pod.ref.kind in _JOBS:
+        return False
+    return all(key in pod.labels for key in selector) and not _is_selected(view, pod)
+
+
+_JOBS: Final = ("Job", "CronJob")
 
 
 def _is_selected(view: View, pod: PodView) -> bool:

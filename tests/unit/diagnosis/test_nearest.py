@@ -35,6 +35,8 @@ def test_distance_counts_letters_and_swaps(one, two, wanted):
         ("app", "api", False),
         ("database", "db", False),
         ("v1", "v2", False),
+        ("frontend-1", "frontend-2", False),
+        ("release-10", "release", False),
         ("blue-team", "blue-teams", True),
     ],
 )

@@ -59,6 +59,9 @@ SOUND = {
     )
     + service("selector: {app: web}, ports: [{port: 443, targetPort: 9443}]", "webhook")
     + service("selector: {app: web}, ports: [{port: 8443}]", "metrics"),
+    "Pods of an operator, in a bundle": pod("a", "a")
+    + pod("b", "b")
+    + service("selector: {app: web}, ports: [{port: 80}]"),
     "headless": pod() + service("clusterIP: None, selector: {app: web}, ports: [{port: 80}]"),
     "TCP and UDP": pod(image="coredns/coredns:1.11")
     + service("selector: {app: web}, ports: [{name: a, port: 53, protocol: UDP}, {name: b, port: 53}]"),
