@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from kubesim.network.edge.datagrams import Datagrams
@@ -24,6 +25,10 @@ from kubesim.network.edge.stream import Stream
 T = TypeVar("T")
 MAX_CONNECTIONS: Final = 2048
 BACKLOG: Final = 1024
+_FAREWELL_SECONDS: Final = 1.0
+_TURN: Final = 64
+"""So many connections are taken before those that are there have their turn."""
+_PAUSE_SECONDS: Final = 0.5
 FLUSH_SECONDS: Final = 0.05
 """So long what servers have logged may wait until it is kept."""
 
@@ -37,7 +42,7 @@ class Opening:
     exposure: Exposure
     host: str
     port: int
-    close: Callable[[], None]
+    close: Callable[[], object]
     turn: int = 0
 
 
@@ -70,6 +75,8 @@ class EdgeServer:
         self._openings: dict[Exposure, Opening] = {}
         self._streams: dict[Stream, None] = {}
         """The connections, the one that has been idle longest first."""
+        self._coming: set[asyncio.Task[Any]] = set()
+        """Connections that have been accepted and are no streams yet."""
         self._flushing = False
         self._keeper = ThreadPoolExecutor(1, "kubesim-edge-keeper")
         self._thread: threading.Thread | None = None
@@ -125,6 +132,9 @@ class EdgeServer:
         for opening in self._openings.values():
             opening.close()
         self._openings.clear()
+        await asyncio.sleep(0)  # what has been accepted begins to come
+        if self._coming:
+            await asyncio.wait(self._coming, timeout=_FAREWELL_SECONDS)
         for stream in list(self._streams):
             stream.reset()
         await asyncio.sleep(0)
@@ -164,14 +174,52 @@ class EdgeServer:
             )
             opening.close = transport.close
         else:
-            server = await self.loop.create_server(lambda: Stream(self, opening), sock=found, backlog=BACKLOG)
-            opening.close = server.close
+            self.loop.add_reader(found, self._accept, opening, found)
+            opening.close = partial(self._close, found)
         return opening
+
+    # asyncio's own server loses connections that are on their way when it is closed: their sockets stay open.
+
+    def _accept(self, opening: Opening, listener: socket.socket) -> None:
+        """Take the connections that wait."""
+        for _ in range(_TURN):
+            try:
+                connection, _address = listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                logger.warning("port %s: accept: %s", opening.port, error)
+                # No descriptors are left: somebody will go.
+                self.loop.remove_reader(listener)
+                self.loop.call_later(_PAUSE_SECONDS, self._go_on, opening, listener)
+                return
+            connection.settimeout(0)
+            coming = self.loop.connect_accepted_socket(lambda: Stream(self, opening), connection)
+            task = self.loop.create_task(coming)
+            self._coming.add(task)
+            task.add_done_callback(self._came)
+
+    def _came(self, task: asyncio.Task[Any]) -> None:
+        self._coming.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.debug("a connection did not come about", exc_info=task.exception())
+
+    def _go_on(self, opening: Opening, listener: socket.socket) -> None:
+        if listener.fileno() >= 0:
+            self.loop.add_reader(listener, self._accept, opening, listener)
+
+    def _close(self, listener: socket.socket) -> None:
+        if listener.fileno() >= 0:
+            self.loop.remove_reader(listener)
+            listener.close()
 
     # What connections ask
 
     def admit(self, stream: Stream) -> None:
         """A connection has come."""
+        if self._stopping.is_set():
+            stream.reset()
+            return
         if len(self._streams) >= self._limit:
             oldest = next(iter(self._streams))
             del self._streams[oldest]

@@ -57,6 +57,8 @@ class Stream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self._edge.admit(self)
+        if self._leaving:
+            return
         try:
             self._dial()
         except Refused:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import socket
 import sys
@@ -374,3 +375,16 @@ def test_addresses_of_the_cluster_are_reached_from_here(lab: Open) -> None:
     lab.client.delete(PODS, "net", "default")
     lab.settle()
     assert curl(f"http://{loopback_of(pod['podIP'])}:18080/hostname").returncode == 7
+
+
+def test_stopping_while_clients_come_leaves_nobody_behind() -> None:
+    """What is left open is told by the interpreter, and that is an error."""
+    for _ in range(5):
+        with opened(nodes=1) as found:
+            found.pod("a", "nginx:1.27")
+            found.service("a", {"port": 80})
+            address = ("127.0.0.1", found.opening("a").port)
+            clients = [socket.create_connection(address, timeout=10) for _ in range(64)]
+        for client in clients:
+            client.close()
+    gc.collect()
