@@ -50,7 +50,11 @@ def _show(context: Context, found: dict[str, Any]) -> None:
         context.out(f"sim/{sim.get('name')}: {urls}{kubeconfig}")
         if sim.get("dns"):
             context.out(f"  names: {sim['dns']}")
-        for port in sim.get("ports") or []:
+        ports = sim.get("ports") or []
+        own = [port for port in ports if port["kind"] in ("NodePort", "LoadBalancer", "HostPort")]
+        if sim.get("reachable"):
+            context.out(f"  {len(ports) - len(own)} ports of Pods, Services and nodes inside of 127.0.0.0/8")
+        for port in own:
             context.out(
                 f"  {port['address']}/{port['protocol']}: {port['kind']} of service {port['namespace']}/{port['service']}"
             )

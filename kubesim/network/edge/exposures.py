@@ -53,12 +53,12 @@ class Exposure:
 
 
 def find_exposures(client: Client) -> list[Exposure]:
-    """All of them, the oldest Services first: who was there first has the port."""
+    """All of them, the oldest Services first: who was there first has the port. An ingress comes before all others."""
     types = [f"spec.type={kind}" for kind in (NODE_PORT, LOAD_BALANCER)]
     services = by_index(client, SERVICES, "", "field", types)
     if not services:
         return []
-    services.sort(key=lambda s: (s["metadata"].get("creationTimestamp") or "", namespace_of(s), name_of(s)))
+    services.sort(key=_precedence)
     nodes = [n for n in items(client.list(NODES)) if (condition(n, "Ready") or {}).get("status") == "True"]
     addresses = {name_of(n): a for n in nodes if (a := _address(n))}
     found: list[Exposure] = []
@@ -73,6 +73,11 @@ def find_exposures(client: Client) -> list[Exposure]:
         if not balanced and (namespace_of(service), name_of(service)) == INGRESS:
             found += _host_ports(client, service, addresses)
     return found
+
+
+def _precedence(service: JSONObject) -> tuple[bool, str, tuple[str, str]]:
+    key = namespace_of(service), name_of(service)
+    return key != INGRESS, service["metadata"].get("creationTimestamp") or "", key
 
 
 def _address(node: JSONObject) -> str:
