@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from kubesim.runtime.application import Application, Listener, Peer
+from kubesim.runtime.application import Listener, NameServer, Peer
 from kubesim.util.dnsmessage import DNSMessage
 
 PORT = 53
@@ -20,7 +20,7 @@ class Respond(Protocol):
     def __call__(self, message: bytes, /, *, stream: bool) -> bytes | None: ...
 
 
-class DNSApplication(Application):
+class DNSApplication(NameServer):
     """A DNS server. Simulated resolvers hand it questions as values; everybody else speaks the wire format, where the
     server has one.
     """

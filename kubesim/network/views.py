@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from kubesim.apimachinery.meta import key_of, name_of, namespace_of, uid_of
 from kubesim.apis.podfacts import pod_ips, spec_of, status_of
 from kubesim.network.places import Origin
-from kubesim.network.resolving import PORT, DNSApplication
-from kubesim.runtime.application import Listener, TransportProtocol
+from kubesim.network.resolving import PORT
+from kubesim.runtime.application import Listener, NameServer, TransportProtocol
 from kubesim.runtime.network_view import (
     LOOPBACK,
     Connection,
@@ -82,7 +82,7 @@ class FabricView(ABC):
     def query(self, name: str, qtype: str, server: str) -> DNSMessage:
         connection = self.connect(server, PORT, "UDP")
         application = connection.application
-        if isinstance(application, DNSApplication):
+        if isinstance(application, NameServer):
             return application.resolve(name, qtype, connection.peer.address, server)
         raise TimedOut(
             f"{server}:{PORT}: {name} {qtype}"

@@ -7,9 +7,12 @@ A listener is the only thing the network needs to know about a container. The ne
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from kubesim.runtime.http1 import BadMessage, HTTPConversation, HTTPRequest, HTTPResponse
+
+if TYPE_CHECKING:
+    from kubesim.util.dnsmessage import DNSMessage
 
 TransportProtocol = Literal["TCP", "UDP", "SCTP"]
 
@@ -74,6 +77,14 @@ class Application:
         """SERVING, NOT_SERVING or SERVICE_UNKNOWN by the gRPC health protocol; None where gRPC is not spoken."""
         del service
         return None
+
+
+class NameServer(Application):
+    """A DNS server. Simulated resolvers hand it questions as values."""
+
+    def resolve(self, name: str, qtype: str, client: str, server: str) -> DNSMessage:
+        """The answer about a fully qualified name, as a client sees it who asked at the address `server`."""
+        raise NotImplementedError
 
 
 class Silence:

@@ -129,15 +129,41 @@ def test_name_servers_of_a_pod_are_configurable(e2e: E2E) -> None:
     assert "1.1.1.1" in e2e.sh("test-dns-nameservers", "/agnhost dns-server-list").check().stdout
 
 
-def test_options_of_a_pods_resolver_are_configurable(e2e: E2E) -> None:
+def test_resolver_of_a_pod_is_configurable(e2e: E2E) -> None:
+    """With a server of its own, a search path and an option: the name is one that only this server knows."""
+    corefile = ". {\n\thosts {\n\t\t1.1.1.1 notexistname.resolv.conf.local\n\t}\n\tlog\n}"
     config = {
-        "nameservers": ["1.1.1.1"],
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "coredns"},
+        "data": {"Corefile": corefile},
+    }
+    e2e.cluster.create(config, NAMESPACE)
+    e2e.pod(
+        "dns-server",
+        "-conf",
+        "/etc/coredns/Corefile",
+        container={"command": ["/coredns"], "volumeMounts": [{"name": "conf", "mountPath": "/etc/coredns"}]},
+        volumes=[{"name": "conf", "configMap": {"name": "coredns"}}],
+        dnsPolicy="Default",
+    )
+    server = e2e.ip("dns-server")
+    resolver = {
+        "nameservers": [server],
         "searches": ["resolv.conf.local"],
         "options": [{"name": "ndots", "value": "2"}],
     }
-    e2e.pod("e2e-dns-utils", dnsPolicy="None", dnsConfig=config)
+    e2e.pod("e2e-dns-utils", dnsPolicy="None", dnsConfig=resolver)
     text = e2e.sh("e2e-dns-utils", "cat /etc/resolv.conf").check().stdout
-    assert sorted(text.splitlines()) == ["nameserver 1.1.1.1", "options ndots:2", "search resolv.conf.local"]
+    assert sorted(text.splitlines()) == [
+        f"nameserver {server}",
+        "options ndots:2",
+        "search resolv.conf.local",
+    ]
+    for protocol in ("+notcp", "+tcp"):
+        found = e2e.sh("e2e-dns-utils", f"dig {protocol} +short +search notexistname").check().stdout
+        assert found == "1.1.1.1\n"
+    assert "SERVFAIL" in e2e.sh("e2e-dns-utils", "dig kubernetes.default").stdout
 
 
 def test_many_and_long_search_paths(e2e: E2E) -> None:

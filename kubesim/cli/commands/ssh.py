@@ -30,7 +30,7 @@ COMMAND = Command(
     "The exit code is that of the command.",
     examples="""\
 # A Service from a node
-kubesim ssh node-1 -- curl http://10.96.0.1
+kubesim ssh node-1 -- curl -k https://10.96.0.1/version
 
 # The rules of kube-proxy
 kubesim ssh node-1 -- iptables-save -t nat

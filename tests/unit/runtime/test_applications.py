@@ -438,3 +438,54 @@ def test_no_bytes_break_a_server(servers: list[Application], pieces: list[bytes]
             assert isinstance(talk.receive(piece), bytes)
         talk.end()
         assert talk.closed
+
+
+COREFILE = """
+. {
+    hosts {
+        1.1.1.1 one.test uno.test  # comment
+        fd00::1 six.test
+        fallthrough
+    }
+    log
+}
+other:53 { whoami }
+"""
+
+
+def test_coredns_knows_the_names_of_its_corefile() -> None:
+    lab = Lab({})
+    script = 'printf "%s" "$COREFILE" > /tmp/Corefile; exec /coredns -conf /tmp/Corefile'
+    lab.start("dns", AGNHOST, "sh", "-c", script, env=(("COREFILE", COREFILE),))
+    assert lab.runtime.logs("dns").startswith(".:53\n")
+    found = lab.fresh().listeners("dns")
+    assert [(x.protocol, x.port) for x in found] == [("UDP", 53), ("TCP", 53)]
+    server = found[0].application
+
+    def ask(name: str, qtype: str) -> tuple[str, list[str]]:
+        answer = server.resolve(name, qtype, "10.244.0.9", "10.244.0.2")
+        return answer.rcode, [r.data for r in answer.answers]
+
+    assert ask("one.test.", "A") == ("NOERROR", ["1.1.1.1"])
+    assert ask("UNO.test.", "A") == ("NOERROR", ["1.1.1.1"])
+    assert ask("one.test.", "AAAA") == ("NOERROR", [])
+    assert ask("six.test.", "AAAA") == ("NOERROR", ["fd00::1"])
+    assert ask("1.1.1.1.in-addr.arpa.", "PTR") == ("NOERROR", ["one.test.", "uno.test."])
+    assert ask("two.test.", "A") == ("SERVFAIL", [])
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "error"),
+    [
+        (("-conf", "/nosuch"), 1, "loading Caddyfile via flag: open /nosuch: no such file or directory\n"),
+        (("-x",), 2, "flag provided but not defined: -x\n"),
+        (("-version",), 0, ""),
+    ],
+    ids=["no file", "no such flag", "version"],
+)
+def test_coredns_says_what_is_wrong(argv: tuple[str, ...], code: int, error: str) -> None:
+    lab = Lab({})
+    lab.start("c", AGNHOST, "sleep", "3600")
+    found, out, err = lab.run("c", "/coredns", *argv)
+    assert (found, err) == (code, error)
+    assert bool(out) is (code == 0)
