@@ -133,7 +133,7 @@ def _apply(context: Context, view: View, written: _Written, outcome: Outcome) ->
         return  # a custom resource: nobody here can say anything about it
     if mapping.namespaced:
         namespace = namespace_of(obj) or session.namespace
-        obj.setdefault("metadata", {})["namespace"] = namespace
+        obj["metadata"] = (obj.get("metadata") or {}) | {"namespace": namespace}
     else:
         namespace = ""
     ref = ObjectRef(mapping.gvk.kind, namespace, name_of(obj))
