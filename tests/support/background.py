@@ -68,7 +68,6 @@ class Background:
             stderr=subprocess.PIPE,
             env=self.environment(**env),
             cwd=self.home.parent,
-            preexec_fn=_take_hangups,  # noqa: PLW1509  the child does nothing else before it becomes another program
         )
         self.started.append(process)
         return process
@@ -107,11 +106,6 @@ class Background:
             kill(pid)
             raise
         assert self.run("status").code == 3
-
-
-def _take_hangups() -> None:
-    """Whoever runs the tests may have been told to bear SIGHUP, which children inherit."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @contextmanager
