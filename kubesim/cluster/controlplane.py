@@ -48,6 +48,7 @@ class ControlPlane:
         self._time = SystemClock()
         self._last_request = 0.0
         self._compaction_due = self._time.monotonic() + COMPACTION_SECONDS
+        self._under_way = 0
         self._settling = 0
         self._paused = False
         self._stop = threading.Event()
@@ -172,6 +173,14 @@ class ControlPlane:
         """A request has come."""
         self._last_request = self._time.monotonic()
 
+    def begin(self) -> None:
+        """A request is being answered elsewhere than on the event loop."""
+        self._under_way += 1
+
+    def end(self) -> None:
+        self._under_way -= 1
+        self.touch()
+
     def is_busy(self) -> bool:
         """Whether controllers are at work: a write may have to wait for theirs."""
         return self._settling > 0
@@ -238,4 +247,4 @@ class ControlPlane:
 
     def _is_asked(self) -> bool:
         """Whether requests are coming in."""
-        return self._time.monotonic() - self._last_request < QUIET_SECONDS
+        return self._under_way > 0 or self._time.monotonic() - self._last_request < QUIET_SECONDS

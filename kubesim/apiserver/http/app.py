@@ -71,6 +71,12 @@ class Control(Protocol):
         """A request has come."""
         ...
 
+    def begin(self) -> None:
+        """A request is being answered in a thread, until `end`; both called on the event loop."""
+        ...
+
+    def end(self) -> None: ...
+
 
 class Application:
     """The API of one cluster over ASGI."""
@@ -152,7 +158,11 @@ class Application:
         takes_long = request.path in self._large or request.path.startswith(OPENAPI)
         takes_long = takes_long or any(word in request.path for word in CONNECTED)
         if takes_long or (writes and self._control.is_busy()):
-            response = await self._in_thread(self._server, request)
+            self._control.begin()
+            try:
+                response = await self._in_thread(self._server, request)
+            finally:
+                self._control.end()
         else:
             response = self._server(request)
         if writes and 200 <= response.status < 400 and self._settles(request, state):
