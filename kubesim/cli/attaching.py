@@ -285,11 +285,10 @@ def _reader(context: Context, attachment: PodAttachment, interrupts: Interrupts)
         context.streams.stdout.flush()
         if handle is None:
             return source.read(CHUNK)
-        while not _readable(handle, interrupts):
-            if attachment.has_ended():
-                return b""
         try:
-            data = os.read(handle, CHUNK)
+            while (data := _received(handle, interrupts)) is None:
+                if attachment.has_ended():
+                    return b""
         except OSError:  # EIO: the terminal has been hung up
             return b""
         context.session.touch()
@@ -299,9 +298,13 @@ def _reader(context: Context, attachment: PodAttachment, interrupts: Interrupts)
     return read
 
 
-def _readable(handle: int, interrupts: Interrupts) -> bool:
+def _received(handle: int, interrupts: Interrupts) -> bytes | None:
+    """What has come within LOOK seconds; None for nothing. Raises OSError, KeyboardInterrupt.
+
+    Ctrl-C is borne while reading too: a terminal drops with it what was there to be read, and reading would wait.
+    """
     with interrupts.allowed():
-        return bool(select.select([handle], [], [], LOOK)[0])
+        return os.read(handle, CHUNK) if select.select([handle], [], [], LOOK)[0] else None
 
 
 @dataclass(slots=True)

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
+TICK = 0.1
+"""Seconds after which Ctrl-C is seen at the latest."""
+
 
 class Interrupts:
     """While this is entered, SIGINT is remembered, and raises KeyboardInterrupt only inside `allowed`."""
@@ -17,10 +20,12 @@ class Interrupts:
         self._pending = False
         self._allowed = False
         self._before: Any = None
+        self._alarm: Any = None
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():  # others have no signals
             self._before = signal.signal(signal.SIGINT, self._take)
+            self._alarm = signal.signal(signal.SIGALRM, _nothing)
         return self
 
     def __exit__(
@@ -28,6 +33,7 @@ class Interrupts:
     ) -> None:
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
+            signal.signal(signal.SIGALRM, self._alarm)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         del number, frame
@@ -44,9 +50,19 @@ class Interrupts:
     def allowed(self) -> Iterator[None]:
         """Waiting happens in here. Raises KeyboardInterrupt at once for what came before."""
         self._allowed = True
+        ticks = self._before is not None
         try:
+            if ticks:
+                # A signal that comes just before a call that waits is seen when something else ends the call.
+                signal.setitimer(signal.ITIMER_REAL, TICK, TICK)
             if self.pending():
                 raise KeyboardInterrupt
             yield
         finally:
             self._allowed = False
+            if ticks:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _nothing(number: int, frame: FrameType | None) -> None:
+    del number, frame

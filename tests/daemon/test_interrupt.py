@@ -56,7 +56,7 @@ def test_what_was_said_to_be_done_is_done_and_the_rest_is_sound(
     there = set(warm.run("get", "pods,services", "-o", "name").check().out.split())
     assert {line.split()[0] for line in said} <= there
     warm.run("down").check()
-    assert not is_alive(pid)
+    eventually(lambda: not is_alive(pid))
     cluster = open_cluster(Home(warm.home), "default")
     try:
         cluster.settle()
