@@ -35,11 +35,6 @@ class Interruption:
         self._gone = True
         self.interrupt()
 
-    @property
-    def is_pending(self) -> bool:
-        """Whether the next `check` raises."""
-        return self._event.is_set()
-
     def check(self) -> None:
         """Raises KeyboardInterrupt if the command is to end."""
         if self._event.is_set():

@@ -50,6 +50,9 @@ class ControlPlane:
         self._compaction_due = self._time.monotonic() + COMPACTION_SECONDS
         self._under_way = 0
         self._settling = 0
+        self._counting = (
+            threading.Lock()
+        )  # several threads settle, and a count that drifts would never be right again
         self._paused = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -198,11 +201,13 @@ class ControlPlane:
 
     def _settle(self, budget: float | None = None) -> bool:
         """Run the controllers, for no longer than the budget; whether they have come to rest."""
-        self._settling += 1
+        with self._counting:
+            self._settling += 1
         try:
             return self.cluster.settle(budget=budget).done
         finally:
-            self._settling -= 1
+            with self._counting:
+                self._settling -= 1
 
     def _run(self) -> None:
         failures = 0

@@ -227,11 +227,8 @@ class Application:
         headers = self._response_headers(request, response)
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"", "more_body": True})
-        self.metrics.begin_long()
-        try:
+        with self.metrics.long_running():
             await self.hub.serve(stream, receive=receive, send=send, abort=scope["state"]["connection"].abort)
-        finally:
-            self.metrics.end_long()
 
     # Conversations.
 
@@ -245,20 +242,14 @@ class Application:
 
     async def _upgrade(self, request: Request, response: Response, state: dict[str, Any]) -> None:
         """Raises StatusError where the client does not ask for what there is."""
-        self.metrics.begin_long()
-        try:
+        with self.metrics.long_running():
             await self._connected.upgrade(request, response, state["connection"].upgrade)
-        finally:
-            self.metrics.end_long()
 
     async def _follow(self, request: Request, response: Response, receive: Receive, send: Send) -> None:
         headers = self._response_headers(request, response)
         start = {"type": "http.response.start", "status": response.status, "headers": headers}
-        self.metrics.begin_long()
-        try:
+        with self.metrics.long_running():
             await self._connected.follow(response.connection, start, receive=receive, send=send)
-        finally:
-            self.metrics.end_long()
 
     async def close(self) -> None:
         """End watches, conversations and threads."""

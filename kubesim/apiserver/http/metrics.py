@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -72,11 +73,9 @@ class Metrics:
         found[0].inc()
         found[1].observe(seconds)
 
-    def begin_long(self) -> None:
-        self._long.inc()
-
-    def end_long(self) -> None:
-        self._long.dec()
+    def long_running(self) -> AbstractContextManager[object]:
+        """Count a watch or a connection while the block lasts."""
+        return self._long.track_inprogress()
 
     def watch_queues(self, depths: Callable[[], Mapping[str, int]]) -> None:
         """Show how many keys wait for each controller."""

@@ -55,10 +55,6 @@ class ChannelProtocol:
             raise ChannelError(str(error)) from None
 
     @property
-    def tells_success(self) -> bool:
-        return self.version >= 4
-
-    @property
     def closes_channels(self) -> bool:
         return self.version >= 5
 
