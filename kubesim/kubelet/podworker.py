@@ -71,9 +71,9 @@ class PodWorker:
             return
         probes.wake(record.containers.values(), _by_name(work.spec), work.now)
         for _ in range(_TURNS):
-            if not self._step(work):
+            self._go_on(work)
+            if not self._probe(work):
                 break
-        self._probe(work)
         if self._is_over(work):
             self._wind_up(work)
 
@@ -194,6 +194,11 @@ class PodWorker:
 
     # Containers.
 
+    def _go_on(self, work: PodWork) -> None:
+        for _ in range(_TURNS):
+            if not self._step(work):
+                break
+
     def _step(self, work: PodWork) -> bool:
         """Start or end what is due; whether something that may lead to more was done."""
         record = work.record
@@ -261,8 +266,10 @@ class PodWorker:
 
     # Probes.
 
-    def _probe(self, work: PodWork) -> None:
+    def _probe(self, work: PodWork) -> bool:
+        """Carry out what probes are due; whether a sidecar has started by it, for which others wait."""
         containers = _by_name(work.spec)
+        waited_for = [c for c in work.record.of_kind("sidecar") if not c.ever_started]
         for record in work.record.containers.values():
             container = containers.get(record.name)
             if container is None or not record.running:
@@ -271,6 +278,7 @@ class PodWorker:
                 if record.running and (record.ends_at is None or kind in record.probes):
                     self._probe_kind(work, container, record, kind)
             self._set_ready(work, record)
+        return any(c.ever_started for c in waited_for)
 
     def _probe_kind(self, work: PodWork, container: JSONObject, record: ContainerRecord, kind: str) -> None:
         probe = record.probes.get(kind)

@@ -18,6 +18,7 @@ from kubesim.kubelet.record import ContainerRecord, Probe
 from kubesim.runtime.application import HTTPApplication, Listener, Peer
 from kubesim.runtime.http1 import HTTPRequest
 from kubesim.runtime.spec import ExecError
+from kubesim.util.durations import format_duration
 from kubesim.util.jsontypes import JSONObject
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Prober:
             found = self._listener(target, host, port)
             return _YES if found else _no(_refused(host, port))
         if probe.get("grpc"):
-            return self._grpc(target, probe["grpc"])
+            return self._grpc(target, probe["grpc"], probe.get("timeoutSeconds") or 1)
         return _YES
 
     def _exec(self, target: Target, command: list[str]) -> Answer:
@@ -121,18 +122,19 @@ class Prober:
             return _YES
         return _no(f"HTTP probe failed with statuscode: {response.status}")
 
-    def _grpc(self, target: Target, action: JSONObject) -> Answer:
+    def _grpc(self, target: Target, action: JSONObject, seconds: int) -> Answer:
         host, port = target.pod_ip, _port(target.container, action.get("port"))
         service = action.get("service") or ""
         listener = self._listener(target, host, port)
-        if listener is None:
-            text = f'timeout: failed to connect service "{host}:{port}" within 1s: context deadline exceeded'
-            return _no(text)
-        state = listener.application.grpc_health(service)
+        state = listener.application.grpc_health(service) if listener is not None else None
+        if state is None:  # it waits for a server that speaks HTTP/2, whatever else accepts the connection
+            where, within = f"[{host}]" if ":" in host else host, format_duration(timedelta(seconds=seconds))
+            text = f'failed to connect service "{where}:{port}" within {within}: context deadline exceeded'
+            return _no(f"timeout: {text}")
         if state == "SERVING":
             return _YES
-        if state is None:
-            return _no("error: this server does not implement the grpc health protocol")
+        if state == "NOT_FOUND":
+            return _no("error: health rpc probe failed: rpc error: code = NotFound desc = unknown service")
         return _no(f'service unhealthy (responded with "{state}")')
 
     def _listener(self, target: Target, host: str, port: int) -> Listener | None:

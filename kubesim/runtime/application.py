@@ -74,7 +74,7 @@ class Application:
         return None
 
     def grpc_health(self, service: str) -> str | None:
-        """SERVING, NOT_SERVING or SERVICE_UNKNOWN by the gRPC health protocol; None where gRPC is not spoken."""
+        """SERVING, NOT_SERVING or NOT_FOUND by the gRPC health protocol; None where gRPC is not spoken."""
         del service
         return None
 

@@ -352,7 +352,7 @@ class GRPCHealth(Application):
 
     def grpc_health(self, service: str) -> str | None:
         if service != str(self._service.get("service") or ""):
-            return "SERVICE_UNKNOWN"
+            return "NOT_FOUND"
         forced = self._machine.application_state.get("grpc-health")
         if forced is not None:
             return str(forced)

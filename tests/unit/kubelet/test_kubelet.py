@@ -319,6 +319,35 @@ def test_a_sidecar_runs_beside_and_ends_after(node: Node) -> None:
     assert (pod["status"]["phase"], state(pod, "initContainerStatuses")[0]) == ("Succeeded", "terminated")
 
 
+def test_what_follows_a_sidecar_waits_for_its_startup_probe_and_no_longer(node: Node) -> None:
+    startup = {"httpGet": {"path": "/", "port": 80}, "initialDelaySeconds": 20}
+    first = {"name": "one", "image": "nginx", "restartPolicy": "Always", "startupProbe": startup}
+    at_once = {"exec": {"command": ["true"]}}
+    second = {"name": "two", "image": "redis", "restartPolicy": "Always", "startupProbe": at_once}
+    node.run(spec={"initContainers": [first, second], "containers": [{"name": "c", "image": "memcached"}]})
+    pod = node.after(19)
+    assert (state(pod, "initContainerStatuses", 1)[0], state(pod)) == (
+        "waiting",
+        ("waiting", "PodInitializing"),
+    )
+    pod = node.after(1)
+    assert (state(pod, "initContainerStatuses", 1)[0], state(pod)[0]) == ("running", "running")
+
+
+def test_a_grpc_probe_says_what_the_server_answers(node: Node) -> None:
+    image, args = "registry.k8s.io/e2e-test-images/agnhost:2.53", ["grpc-health-checking"]
+    for name, port in (("of-another", 5000), ("of-http", 8080)):
+        node.run(name, image, args=args, readinessProbe={"grpc": {"port": port, "service": "x"}})
+    address = node.pod("of-http")["status"]["podIP"]
+    assert [events_of(node.client, name)[-1] for name in ("of-another", "of-http")] == [
+        ("Warning", "Unhealthy", f"Readiness probe failed: {text}")
+        for text in (
+            "error: health rpc probe failed: rpc error: code = NotFound desc = unknown service",
+            f'timeout: failed to connect service "{address}:8080" within 1s: context deadline exceeded',
+        )
+    ]
+
+
 # What goes wrong.
 
 

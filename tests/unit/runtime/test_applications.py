@@ -302,7 +302,7 @@ def test_liveness_is_well_for_ten_seconds() -> None:
 def test_grpc_health_follows_its_control_port() -> None:
     lab, grpc = _application(AGNHOST, args=("grpc-health-checking",), port=5000)
     control: Any = next(x.application for x in lab.runtime.listeners("my-pod") if x.port == 8080)
-    assert (grpc.grpc_health(""), grpc.grpc_health("x")) == ("SERVING", "SERVICE_UNKNOWN")
+    assert (grpc.grpc_health(""), grpc.grpc_health("x")) == ("SERVING", "NOT_FOUND")
     _get(control, "/make-not-serving")
     assert grpc.grpc_health("") == "NOT_SERVING"
 
