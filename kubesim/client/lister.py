@@ -13,6 +13,7 @@ from kubesim.apimachinery.errors import StatusError
 from kubesim.apimachinery.gvk import GroupVersionResource
 from kubesim.apimachinery.meta import name_of
 from kubesim.client.client import Client
+from kubesim.client.resources import PODS
 from kubesim.util.jsontypes import JSONObject
 
 # Values in one look-up: well below SQLite's default limit of 32,766 variables in a statement.
@@ -68,6 +69,12 @@ def by_label(
 ) -> list[JSONObject]:
     """The objects whose label has any of the values."""
     return by_index(client, gvr, namespace, "label", [f"{label}={v}" for v in values])
+
+
+def pods_at(client: Client, address: str) -> list[JSONObject]:
+    """The Pods that have, or had, an address of either family; those of a node have its."""
+    first = by_index(client, PODS, "", "field", [f"status.podIP={address}"])
+    return first or by_index(client, PODS, "", "address", [address])
 
 
 def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:

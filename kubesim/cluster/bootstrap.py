@@ -11,15 +11,13 @@ from typing import Final
 from kubesim.apimachinery.gvk import GroupVersionResource
 from kubesim.client import resources
 from kubesim.client.client import Client
-from kubesim.cluster.config import API_PORT, NODE_NETWORK, ClusterConfig
+from kubesim.cluster.config import API_PORT, CONTROL_PLANE, FIRST_NODE, NODE_PREFIXES, ClusterConfig
 from kubesim.util.clock import Clock, format_time
 from kubesim.util.ipnet import host_in, subnet
 from kubesim.util.jsontypes import JSONObject
 
 SYSTEM_NAMESPACES: Final = ("kube-system", "kube-public", "kube-node-lease", "default")
 PRIORITY_CLASSES: Final = GroupVersionResource("scheduling.k8s.io", "v1", "priorityclasses")
-API_SERVER: Final = (f"{NODE_NETWORK}2", API_PORT)
-"""Address and port of the API server, as Pods reach it behind the Service `kubernetes`."""
 
 AUTHENTICATION: Final = "extension-apiserver-authentication"
 CLIENT_CA: Final = "client-ca-file"
@@ -67,7 +65,7 @@ def _kubernetes_service(client: Client, config: ClusterConfig) -> None:
     """The Service that leads to the API server, first address of the range; no selector, so its endpoints are
     made here.
     """
-    port = API_SERVER[1]
+    port = API_PORT
     labels = {"component": "apiserver", "provider": "kubernetes"}
     service = _object("v1", "Service", "kubernetes", namespace="default", labels=labels)
     service["spec"] = {
@@ -77,7 +75,7 @@ def _kubernetes_service(client: Client, config: ClusterConfig) -> None:
         "type": "ClusterIP",
         "ipFamilyPolicy": "SingleStack",
     }
-    _lead_to_control_plane(client, service, [{"name": "https", "port": port, "protocol": "TCP"}])
+    _lead_to_control_plane(client, config, service, [{"name": "https", "port": port, "protocol": "TCP"}])
 
 
 def _dns_service(client: Client, config: ClusterConfig) -> None:
@@ -100,13 +98,15 @@ def _dns_service(client: Client, config: ClusterConfig) -> None:
         "ports": [port | {"targetPort": port["port"]} for port in ports],
         "type": "ClusterIP",
     }
-    _lead_to_control_plane(client, service, ports)
+    _lead_to_control_plane(client, config, service, ports)
 
 
-def _lead_to_control_plane(client: Client, service: JSONObject, ports: list[JSONObject]) -> None:
+def _lead_to_control_plane(
+    client: Client, config: ClusterConfig, service: JSONObject, ports: list[JSONObject]
+) -> None:
     """Make a Service, and the endpoints that the API server keeps for it."""
     name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
-    address = API_SERVER[0]
+    address, family = config.addresses(CONTROL_PLANE)[0], config.families[0]
     client.create(resources.SERVICES, service, namespace)
     skip = {"endpointslice.kubernetes.io/skip-mirror": "true"}
     endpoints = _object("v1", "Endpoints", name, namespace=namespace, labels=skip)
@@ -115,7 +115,7 @@ def _lead_to_control_plane(client: Client, service: JSONObject, ports: list[JSON
     named = {"kubernetes.io/service-name": name}
     piece = _object("discovery.k8s.io/v1", "EndpointSlice", name, namespace=namespace, labels=named)
     piece |= {
-        "addressType": "IPv4",
+        "addressType": f"IPv{family}",
         "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
         "ports": [dict(port) for port in ports],
     }
@@ -133,8 +133,11 @@ def add_node(client: Client, config: ClusterConfig, clock: Clock, position: int)
         "kubernetes.io/os": "linux",
     }
     node = _object("v1", "Node", name, labels=labels, annotations={"node.alpha.kubernetes.io/ttl": "0"})
-    pods = subnet(config.pod_cidr, 24, position)
-    node["spec"] = {"podCIDR": pods, "podCIDRs": [pods]}
+    pods = [
+        subnet(network, NODE_PREFIXES[family], position)
+        for family, network in zip(config.families, config.pod_cidrs, strict=True)
+    ]
+    node["spec"] = {"podCIDR": pods[0], "podCIDRs": pods}
     created = client.create(resources.NODES, node)
     # Admission taints every new node until it is seen to be ready, which this one is.
     created["spec"].pop("taints", None)
@@ -154,7 +157,7 @@ def node_status(config: ClusterConfig, clock: Clock, position: int) -> JSONObjec
     ]
     return {
         "addresses": [
-            {"type": "InternalIP", "address": f"{NODE_NETWORK}{position + 3}"},
+            *({"type": "InternalIP", "address": a} for a in config.addresses(FIRST_NODE + position)),
             {"type": "Hostname", "address": name},
         ],
         "allocatable": dict(_CAPACITY),

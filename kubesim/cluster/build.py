@@ -22,12 +22,13 @@ from kubesim.apimachinery.schema import Schema, load_schema
 from kubesim.apimachinery.scheme import Scheme
 from kubesim.apis import build_scheme
 from kubesim.apis.lazy import lazy
+from kubesim.apis.meta import host_port
 from kubesim.apiserver.auth import Authorizer
 from kubesim.apiserver.health import VersionInfo
 from kubesim.apiserver.server import APIServer
 from kubesim.client.client import Client
 from kubesim.client.transport import InProcessTransport
-from kubesim.cluster.config import API_PORT, NODE_NETWORK, NOTE, ClusterConfig, decode_config
+from kubesim.cluster.config import API_PORT, CONTROL_PLANE, HOST, NOTE, ClusterConfig, decode_config
 from kubesim.cluster.state import StorageState
 from kubesim.controllers.settleclock import SettleClock
 from kubesim.controllers.workstate import WorkState
@@ -389,7 +390,6 @@ class Cluster:
     def _reconcilers(self) -> Sequence[Reconciler]:
         from kubesim import kubelet, scheduler
         from kubesim.client.recorder import EventBroadcaster
-        from kubesim.cluster.bootstrap import API_SERVER
         from kubesim.controllers import standard
         from kubesim.util.ipnet import host_in
 
@@ -402,7 +402,7 @@ class Cluster:
             state=parts.state,
             scheme=parts.scheme,
             ca_certificate=self.authority.ca_pem.decode(),
-            api_server=API_SERVER,
+            api_server=(self.config.addresses(CONTROL_PLANE)[0], API_PORT),
             kubernetes_ip=host_in(self.config.service_cidrs[0], 1),
             load_balancers=parts.client("cloud-controller-manager"),
             load_balancer_pool=self.config.load_balancer_pool,
@@ -438,7 +438,7 @@ class Cluster:
                 state=parts.state,
                 runtime=runtime,
                 nodes=self.config.node_names(),
-                config=kubelet.KubeletConfig(cluster_dns=(self.config.dns_address,)),
+                config=kubelet.KubeletConfig.of(self.config.dns_address, self.config.addresses(HOST)[0]),
             )
         return standard.in_order(found)
 
@@ -545,7 +545,7 @@ def _assemble(
         identities=identities,
         version=VersionInfo(config.git_version),
         token_key=lambda: cluster.token_key,
-        address=f"{NODE_NETWORK}2:{API_PORT}",
+        address=host_port(config.addresses(CONTROL_PLANE)[0], API_PORT),
         authorizer=authorizer,
     )
     transport = InProcessTransport(server)

@@ -6,16 +6,23 @@ import re
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from kubesim.util.clock import format_time, parse_time
+from kubesim.util.ipnet import host_in
 from kubesim.util.jsontypes import decode, encode
 
 NOTE: Final = "cluster/config"
-POD_CIDR: Final = "10.244.0.0/16"
+POD_CIDRS: Final = {4: "10.244.0.0/16", 6: "fd00:10:244::/56"}
+"""The addresses of Pods where no others are named, by family."""
+NODE_PREFIXES: Final = {4: 24, 6: 64}
+"""The part of the Pods' addresses that each node gets, as kube-controller-manager's --node-cidr-mask-size has it."""
 SERVICE_CIDR: Final = "10.96.0.0/12"
-NODE_NETWORK: Final = "172.18.0."
-"""The network of the nodes: .2 is the API server, .3 the first node."""
+NODE_NETWORKS: Final = {4: "172.18.0.0/16", 6: "fc00:f853:ccd:e793::/64"}
+"""The network of the nodes, by family: the first address is the computer outside, the second the API server, the third
+the first node.
+"""
+HOST, CONTROL_PLANE, FIRST_NODE = 1, 2, 3
 API_PORT: Final = 6443
 DNS_POSITION: Final = 10
 MAX_NODES: Final = 250
@@ -38,7 +45,8 @@ class ClusterConfig:
     `kube_dns` says whether the cluster's DNS shows as the Service kube-dns; it answers in any case. `frozen_at`
     stops the clock at a moment; `created` is when the cluster was made. `load_balancer_pool` are the addresses for
     Services of type LoadBalancer, as `address_range` reads them; without any they wait for one for ever. With
-    `ingress` there is a simulated ingress-nginx.
+    `ingress` there is a simulated ingress-nginx. `pod_cidr` are networks with a comma between them, one of a family; a
+    family of the Services that has none there has the usual one.
     """
 
     name: str = "default"
@@ -46,7 +54,7 @@ class ClusterConfig:
     seed: str | None = None
     kubernetes_version: str = "1.32"
     service_cidrs: tuple[str, ...] = (SERVICE_CIDR,)
-    pod_cidr: str = POD_CIDR
+    pod_cidr: str = ""
     node_port_range: tuple[int, int] = (30000, 32767)
     kube_dns: bool = False
     frozen_at: datetime | None = None
@@ -77,19 +85,31 @@ class ClusterConfig:
             # As kube-apiserver: no more than 20 bits, so that allocations stay manageable.
             if network.max_prefixlen - network.prefixlen > 20 and network.version == 4:
                 raise ConfigError(f"the service CIDR {network} is larger than /12")
-        pods = _network(self.pod_cidr, "pod")
-        if pods.version != 4 or pods.prefixlen > 24:
-            raise ConfigError(f"the pod CIDR must be IPv4 and hold a /24 for each node: {self.pod_cidr}")
-        if 1 << (24 - pods.prefixlen) < self.nodes:
-            raise ConfigError(f"the pod CIDR {self.pod_cidr} has no room for {self.nodes} nodes")
+        pods = self._validate_pods({network.version for network in networks})
         if self.load_balancer_pool:
-            self._validate_pool([*networks, pods])
+            self._validate_pool([*networks, *pods])
+
+    def _validate_pods(self, families: set[int]) -> list[IPv4Network | IPv6Network]:
+        named = [_network(text, "pod") for text in _parts(self.pod_cidr)]
+        if len({n.version for n in named}) < len(named) or any(n.version not in families for n in named):
+            raise ConfigError(f"pod CIDRs are one of each family that Services have: {self.pod_cidr}")
+        pods = [_network(text, "pod") for text in self.pod_cidrs]
+        for network in pods:
+            each = NODE_PREFIXES[network.version]
+            if network.prefixlen > each:
+                raise ConfigError(f"the pod CIDR must hold a /{each} for each node: {network}")
+            # As kube-controller-manager: a map of more parts than that is not managed.
+            if each - network.prefixlen > 16:
+                raise ConfigError(f"the pod CIDR {network} is larger than /{each - 16}")
+            if 1 << (each - network.prefixlen) < self.nodes:
+                raise ConfigError(f"the pod CIDR {network} has no room for {self.nodes} nodes")
+        return pods
 
     def _validate_pool(self, used: list[IPv4Network | IPv6Network]) -> None:
         from kubesim.util.ipnet import address_range
 
         # The whole /24 of the nodes: its first addresses are the host's and the API server's.
-        taken = [*(str(n) for n in used), f"{NODE_NETWORK}0/24"]
+        taken = [*(str(n) for n in used), "172.18.0.0/24", "fc00:f853:ccd:e793::/120"]
         try:
             pool = [address_range(text) for text in self.load_balancer_pool]
         except ValueError as error:
@@ -112,6 +132,21 @@ class ClusterConfig:
         """
         network = ip_network(self.service_cidrs[0])
         return str(network[min(DNS_POSITION, network.num_addresses - 2)])
+
+    @property
+    def families(self) -> tuple[Literal[4, 6], ...]:
+        """The families of the cluster's addresses, 4 or 6; the first is the primary one."""
+        return tuple(ip_network(text).version for text in self.service_cidrs)
+
+    @property
+    def pod_cidrs(self) -> tuple[str, ...]:
+        """The networks of Pods, one for each family, the primary one first."""
+        named = {ip_network(text).version: text for text in _parts(self.pod_cidr)}
+        return tuple(named.get(family, POD_CIDRS[family]) for family in self.families)
+
+    def addresses(self, position: int) -> tuple[str, ...]:
+        """The addresses of somebody on the network of the nodes, the primary one first: HOST, CONTROL_PLANE, a node."""
+        return tuple(host_in(NODE_NETWORKS[family], position) for family in self.families)
 
     def node_names(self) -> tuple[str, ...]:
         return tuple(f"node-{i + 1}" for i in range(self.nodes))
@@ -136,6 +171,10 @@ def decode_config(text: bytes) -> ClusterConfig:
         return ClusterConfig(**found)
     except TypeError as error:
         raise ConfigError(f"the cluster was made by another version of kubesim: {error}") from None
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _network(text: str, what: str) -> IPv4Network | IPv6Network:

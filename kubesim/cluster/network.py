@@ -7,9 +7,9 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Final
 
 from kubesim.apimachinery.meta import name_of
-from kubesim.cluster.config import API_PORT, NODE_NETWORK
+from kubesim.cluster.config import API_PORT, CONTROL_PLANE, HOST
 from kubesim.dns.upstream import Hosts
-from kubesim.kubelet.config import KubeletConfig
+from kubesim.kubelet.config import KubeletConfig, resolv_conf_of
 from kubesim.kubelet.names import resolv_conf
 from kubesim.network.entries import Entries
 from kubesim.network.fabric import Fabric
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from kubesim.runtime.machine import Builder
     from kubesim.runtime.spec import ContainerSpec
 
-API_ADDRESS: Final = f"{NODE_NETWORK}2"
-HOST: Final = f"{NODE_NETWORK}1"
-"""The computer on which the nodes run: it resolves names for them, and it is where `outside` is."""
 _DNS_LABELS: Final = {"k8s-app": "kube-dns"}
 _DNS_NAMESPACE: Final = {"kubernetes.io/metadata.name": "kube-system"}
 
@@ -79,7 +76,7 @@ class ClusterNetwork:
             servers=self._servers(),
             entries=Entries(client, world, parts.identities),
             node_listeners=NodeServices(parts.clock, lambda node, port: self.proxy(node).health_check(port)),
-            outside=(HOST,),
+            outside=parts.config.addresses(HOST),
         )
 
     def start_over(self) -> None:
@@ -96,7 +93,7 @@ class ClusterNetwork:
             found = self._proxies[node] = NodeProxy(
                 self._client,
                 node_name=node,
-                config=ProxyConfig(cluster_cidrs=(parts.config.pod_cidr,)),
+                config=ProxyConfig(cluster_cidrs=parts.config.pod_cidrs),
                 identities=self._chance,
                 affinity=self._affinity,
                 catalog=self._catalog,
@@ -117,15 +114,14 @@ class ClusterNetwork:
             party = Party(address, "kube-system", "coredns", _DNS_LABELS, _DNS_NAMESPACE)
             return Server("cluster DNS", coredns, party, in_cluster=True)
 
-        found = {
-            (HOST, 0): Server("the resolver of the nodes", resolver, Party(HOST)),
-            (API_ADDRESS, 0): Server("the API server", api, Party(API_ADDRESS)),
-            # In a cluster that shows the Service kube-dns, its rules lead to the control plane; else the address is
-            # DNS's own.
-            (config.dns_address, 0): dns_at(config.dns_address),
-        }
-        if config.kube_dns:
-            found[API_ADDRESS, PORT] = dns_at(API_ADDRESS)
+        # In a cluster that shows the Service kube-dns, its rules lead to the control plane; else the address is DNS's own.
+        found = {(config.dns_address, 0): dns_at(config.dns_address)}
+        for address in config.addresses(HOST):
+            found[address, 0] = Server("the resolver of the nodes", resolver, Party(address))
+        for address in config.addresses(CONTROL_PLANE):
+            found[address, 0] = Server("the API server", api, Party(address))
+            if config.kube_dns:
+                found[address, PORT] = dns_at(address)
         return found
 
     @cached_property
@@ -172,7 +168,8 @@ class ClusterNetwork:
     def beside(self, pod: JSONObject) -> NodeMachine:
         """A shell with a node's tools in the network of a Pod that has an address."""
         view = view_beside(self.fabric, pod)
-        resolver = resolv_conf(pod, KubeletConfig(cluster_dns=(self._parts.config.dns_address,)))
+        config = self._parts.config
+        resolver = resolv_conf(pod, KubeletConfig.of(config.dns_address, config.addresses(HOST)[0]))
         return self._machine(name_of(pod), view, resolver=resolver)
 
     def _machine(
@@ -191,7 +188,7 @@ class ClusterNetwork:
             catalogue=self._runtime.catalogue,
             network=view,
             addresses=view.origin.addresses,
-            resolv_conf=resolver or KubeletConfig().node_resolv_conf,
+            resolv_conf=resolver or resolv_conf_of(parts.config.addresses(HOST)[0]),
             programs=programs,
             runtime=self._runtime,
         )

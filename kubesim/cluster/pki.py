@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
-from kubesim.cluster.config import NODE_NETWORK, ClusterConfig
+from kubesim.cluster.config import CONTROL_PLANE, NODE_NETWORKS, ClusterConfig
 from kubesim.storage.interface import Storage, Transaction
 from kubesim.util.clock import Clock, SystemClock
 from kubesim.util.ids import Identities, SystemIdentities
@@ -40,7 +40,7 @@ SERVER_NAMES: Final = (
     "localhost",
     "127.0.0.1",
     "::1",
-    f"{NODE_NETWORK}2",
+    host_in(NODE_NETWORKS[4], CONTROL_PLANE),
 )
 # The authority's own certificate stands in ConfigMaps, which a seed makes the same each time: no present in it.
 _CA_FROM: Final = datetime(2020, 1, 1, tzinfo=UTC)
@@ -78,7 +78,11 @@ class Authority:
         """The authority of the cluster in a store, made if there is none: then `made` is called in the same
         transaction.
         """
-        names = (*SERVER_NAMES, *(host_in(cidr, 1) for cidr in config.service_cidrs))
+        names = (
+            *SERVER_NAMES,
+            *(a for a in config.addresses(CONTROL_PLANE) if ":" in a),
+            *(host_in(cidr, 1) for cidr in config.service_cidrs),
+        )
         kept = _kept(storage, names)
         if kept is None:
             with storage.transaction() as tx:

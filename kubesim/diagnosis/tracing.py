@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from kubesim.client.client import Client
-from kubesim.client.lister import by_index
-from kubesim.client.resources import PODS, SERVICES
+from kubesim.client.lister import by_index, pods_at
+from kubesim.client.resources import SERVICES
 from kubesim.diagnosis.finding import Finding
 from kubesim.network.trip import Arrived, Balanced, Forwarded, Lost, Moved, Policies, Rules, Step, Trip
 from kubesim.network.views import FabricView
@@ -210,7 +210,7 @@ def service_on_node_port(client: Client, port: int) -> JSONObject | None:
 
 def pod_at(client: Client, address: str) -> JSONObject | None:
     """The Pod of an address."""
-    for pod in by_index(client, PODS, "", "field", [f"status.podIP={address}"]):
+    for pod in pods_at(client, address):
         if (
             not (pod.get("spec") or {}).get("hostNetwork")
             and (pod.get("status") or {}).get("phase") == "Running"

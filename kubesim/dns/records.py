@@ -13,8 +13,8 @@ from typing import Final
 from kubesim.apimachinery.meta import labels_of, name_of, namespace_of
 from kubesim.apis.serviceselectors import INDEX, entries_selecting
 from kubesim.client.client import Client
-from kubesim.client.lister import by_index, by_label, get_or_none
-from kubesim.client.resources import ENDPOINT_SLICES, NAMESPACES, PODS, SERVICES
+from kubesim.client.lister import by_index, by_label, get_or_none, pods_at
+from kubesim.client.resources import ENDPOINT_SLICES, NAMESPACES, SERVICES
 from kubesim.dns import names
 from kubesim.dns.names import Request, address_of_pod_name, endpoint_name, parse_address
 from kubesim.util.jsontypes import JSONObject
@@ -134,7 +134,7 @@ class Records:
     def _slices_with(self, address: str) -> list[JSONObject]:
         """The slices of Services that have an address: through its Pod, or for other addresses through the index."""
         found = by_index(self._client, ENDPOINT_SLICES, "", ADDRESS_INDEX, [address])
-        for pod in by_index(self._client, PODS, "", "field", [f"status.podIP={address}"]):
+        for pod in pods_at(self._client, address):
             namespace = namespace_of(pod)
             entries = entries_selecting(labels_of(pod))
             services = [name_of(s) for s in by_index(self._client, SERVICES, namespace, INDEX, entries)]

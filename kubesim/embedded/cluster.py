@@ -30,7 +30,7 @@ from kubesim.client.client import resource_path
 from kubesim.client.resources import PODS
 from kubesim.client.restmapper import Mapping, RESTMapper
 from kubesim.cluster import build
-from kubesim.cluster.config import DEFAULT_NODES, POD_CIDR, SERVICE_CIDR, ClusterConfig
+from kubesim.cluster.config import DEFAULT_NODES, SERVICE_CIDR, ClusterConfig
 from kubesim.cluster.containers import make_runtime
 from kubesim.cluster.home import DEFAULT_SIM, Home, HomeError, default_home
 from kubesim.cluster.open import open_cluster, parse_config, settle_lock
@@ -57,7 +57,8 @@ class Cluster:
     `seed` makes addresses, ports, names and uids the same each time; `clock` (a time, such as
     `2026-01-01T09:00:00Z`) makes time stand still but for `advance` and for waiting. A file at `path` that
     has a cluster already is opened as it was made. Services of type LoadBalancer get addresses of the
-    `load_balancer_pool` (`172.18.255.200-172.18.255.250`); `ingress` is a simulated ingress-nginx.
+    `load_balancer_pool` (`172.18.255.200-172.18.255.250`); `ingress` is a simulated ingress-nginx. Two
+    networks of Services with a comma between them (`10.96.0.0/16,fd00:10:96::/112`) make it dual-stack.
 
         with Cluster(nodes=3, seed=1) as cluster:
             cluster.apply(Path("manifests/web.yaml"))
@@ -78,7 +79,7 @@ class Cluster:
         kubernetes_version: str = "1.32",
         clock: datetime | str | None = None,
         service_cidr: str = SERVICE_CIDR,
-        pod_cidr: str = POD_CIDR,
+        pod_cidr: str = "",
         kube_dns: bool = False,
         load_balancer_pool: str = "",
         ingress: bool = False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 HOLD_ANNOTATION: Final = "example.com/kubelet-hold"
 
@@ -20,3 +20,13 @@ class KubeletConfig:
     cluster_domain: str = "cluster.local"
     node_resolv_conf: str = "nameserver 172.18.0.1\noptions edns0 trust-ad ndots:0\n"
     hold_annotation: str = HOLD_ANNOTATION
+
+    @classmethod
+    def of(cls, cluster_dns: str, resolver: str) -> Self:
+        """The settings of a cluster whose DNS is at an address, and whose nodes ask another one."""
+        return cls(cluster_dns=(cluster_dns,), node_resolv_conf=resolv_conf_of(resolver))
+
+
+def resolv_conf_of(resolver: str) -> str:
+    """The /etc/resolv.conf of nodes that ask a resolver, as kind's have it."""
+    return f"nameserver {resolver}\noptions edns0 trust-ad ndots:0\n"

@@ -175,14 +175,14 @@ class Journey:
                 ):
                     self._steps.append(Forwarded(node.name, pod.title, forwarded.target))
                     hairpin = self._source in pod.addresses or is_loopback(self._source)
-                    self._address, self._port = pod.party.address, forwarded.target
+                    self._address, self._port = pod.address(self._address), forwarded.target
                     return self._to_pod(node, pod, masquerade=hairpin)
         return self._arrive(node.title, self._fabric.listeners_of_node(node, self._port))
 
     def _to_pod(self, node: NodePlace, pod: PodPlace, *, masquerade: bool) -> Trip:
         is_self = bool(self._origin.uid) and pod.uid == self._origin.uid
         local = pod.node == node.name
-        if not is_self and not self._may_leave(pod.party):
+        if not is_self and not self._may_leave(pod.party.at(self._address)):
             return self._end("timed out")
         if not local:
             if masquerade:
@@ -223,8 +223,8 @@ class Journey:
         origin = self._origin
         pod = self._world.pod(origin.namespace, origin.name)
         if pod is not None and pod.uid == origin.uid:
-            return pod.party
-        return Party(origin.address(""), origin.namespace, origin.name)
+            return pod.party.at(self._source)
+        return Party(self._source, origin.namespace, origin.name)
 
     def _may_leave(self, destination: Party) -> bool:
         """Ask the sender's policies, once, about where the packet goes after the first node's rules."""
@@ -243,7 +243,7 @@ class Journey:
         if self._is_pods(source):
             return self._ask(INGRESS, title, self._sender(), pod)
         found = self._world.pod_at(source)
-        return self._ask(INGRESS, title, found.party if found is not None else Party(source), pod)
+        return self._ask(INGRESS, title, found.party.at(source) if found is not None else Party(source), pod)
 
     def _ask(self, direction: Direction, title: str, source: Party, destination: Party) -> bool:
         namespace = destination.namespace if direction == INGRESS else source.namespace
@@ -286,7 +286,7 @@ class Journey:
             )
         pod = self._world.pod_at(address)
         if pod is not None:
-            if pod.uid == origin.uid or not self._may_leave(pod.party):
+            if pod.uid == origin.uid or not self._may_leave(pod.party.at(address)):
                 return pod.uid == origin.uid
             return (self._own and pod.node == origin.node) or self._may_enter(pod.title, pod.party)
         if other is not None and other.name == origin.node:

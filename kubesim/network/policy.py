@@ -12,7 +12,7 @@ Pure: policies and parties in, a decision out. The rules are those of the Networ
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final, Literal
 
@@ -41,6 +41,10 @@ class Party:
     @property
     def is_pod(self) -> bool:
         return bool(self.namespace)
+
+    def at(self, address: str) -> Party:
+        """The same one, seen at another of its addresses."""
+        return self if address == self.address else replace(self, address=address)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from kubesim.apimachinery.gvk import GroupVersionResource
 from kubesim.apimachinery.meta import labels_of, name_of, namespace_of, uid_of
 from kubesim.apis.podfacts import is_terminal, pod_ips, spec_of, status_of
 from kubesim.client.client import Client
-from kubesim.client.lister import get_or_none, items
+from kubesim.client.lister import get_or_none, items, pods_at
 from kubesim.client.resources import NAMESPACES, NODES, PODS
 from kubesim.kubelet.portforward import running_containers
 from kubesim.network.policy import Party, Policy, compile_policy
@@ -52,6 +52,11 @@ class PodPlace:
     containers: tuple[str, ...]
     """The ids of those of its containers that run."""
     host_ports: tuple[HostPort, ...] = ()
+
+    def address(self, like: str) -> str:
+        """Its first address of the family of another one; empty where it has none."""
+        six = ":" in like
+        return next((a for a in self.addresses if (":" in a) == six), "")
 
     @property
     def title(self) -> str:
@@ -136,7 +141,7 @@ class World:
             return self._pods[address]
         except KeyError:
             pass
-        found = items(self._client.list(PODS, field_selector=f"status.podIP={address}"))
+        found = pods_at(self._client, address)
         place = next((self._place(p) for p in found if _has_address(p, address)), None)
         self._pods[address] = place
         return place

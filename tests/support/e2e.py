@@ -4,7 +4,7 @@ the Pods.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kubesim import Cluster
@@ -84,16 +84,15 @@ class E2E:
     def delete_pod(self, name: str, grace: int | None = 0, *, wait: bool = True) -> None:
         self.cluster.delete("pod", name, NAMESPACE, grace_period=grace, wait=wait)
 
-    def ip(self, pod: str) -> str:
-        found = self.get("pod", pod)["status"]["podIP"]
-        assert isinstance(found, str)
-        return found
+    def ip(self, pod: str, family: str = "") -> str:
+        """A Pod's primary address, or that of a family."""
+        status = self.get("pod", pod)["status"]
+        return of_family([e["ip"] for e in status["podIPs"]], family) if family else str(status["podIP"])
 
-    def node_ip(self, node: str) -> str:
+    def node_ip(self, node: str, family: str = "") -> str:
+        """A node's primary address, or that of a family."""
         addresses = self.cluster.get("node", node)["status"]["addresses"]
-        found = next(a["address"] for a in addresses if a["type"] == "InternalIP")
-        assert isinstance(found, str)
-        return found
+        return of_family([a["address"] for a in addresses if a["type"] == "InternalIP"], family)
 
     # Services
 
@@ -167,12 +166,16 @@ class E2E:
 
     def hostname(self, pod: str, address: str, port: int = 80) -> str:
         """Who answers a Pod at an address."""
-        return self.sh(pod, f"curl -q -s --connect-timeout 5 http://{address}:{port}/hostname").check().stdout
+        return (
+            self.sh(pod, f"curl -q -g -s --connect-timeout 5 http://{bracketed(address)}:{port}/hostname")
+            .check()
+            .stdout
+        )
 
     def hostnames(self, pod: str, address: str, port: int = 80, times: int = 30) -> set[str]:
         """Who answers a Pod at an address, asked many times."""
         command = (
-            f"for i in $(seq 1 {times}); do curl -q -s --connect-timeout 5 http://{address}:{port}/hostname "
+            f"for i in $(seq 1 {times}); do curl -q -g -s --connect-timeout 5 http://{bracketed(address)}:{port}/hostname "
             "|| echo failed; echo; done"
         )
         return set(self.sh(pod, command).check().stdout.split())
@@ -185,7 +188,7 @@ class E2E:
     def connect(self, pod: str, address: str, port: int = 80, protocol: str = "tcp") -> str:
         """How a connection fares: `ok`, or the word of `agnhost connect` (REFUSED, TIMEOUT, …)."""
         kind = "" if protocol == "tcp" else f" --protocol={protocol}"
-        result = self.sh(pod, f"/agnhost connect --timeout=3s{kind} {address}:{port}")
+        result = self.sh(pod, f"/agnhost connect --timeout=3s{kind} {bracketed(address)}:{port}")
         return "ok" if result.exit_code == 0 else result.stderr.strip()
 
 
@@ -202,7 +205,16 @@ def node_port(service: JSONObject, index: int = 0) -> int:
     return found
 
 
-def cluster_ip(service: JSONObject) -> str:
-    found = service["spec"]["clusterIP"]
-    assert isinstance(found, str)
-    return found
+def cluster_ip(service: JSONObject, family: str = "") -> str:
+    """A Service's primary address, or that of a family."""
+    return of_family(service["spec"]["clusterIPs"], family) if family else str(service["spec"]["clusterIP"])
+
+
+def of_family(addresses: Sequence[str], family: str) -> str:
+    """The first address of a family, or of any."""
+    return next(a for a in addresses if not family or (":" in a) == (family == "IPv6"))
+
+
+def bracketed(address: str) -> str:
+    """An address as URLs and `address:port` have it."""
+    return f"[{address}]" if ":" in address else address

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -192,6 +193,13 @@ def fields(obj: JSONObject) -> dict[str, str]:
         "status.podIPs": "",
         "status.nominatedNodeName": status.get("nominatedNodeName") or "",
     }
+
+
+def indexes(obj: JSONObject) -> Iterable[tuple[str, str]]:
+    """`address`: those beyond the first, which is a field of its own."""
+    for entry in dig(obj, "status", "podIPs", default=[])[1:]:
+        if entry.get("ip"):
+            yield "address", entry["ip"]
 
 
 def cells(obj: JSONObject, now: datetime) -> Cells:

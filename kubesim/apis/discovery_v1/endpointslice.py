@@ -193,12 +193,11 @@ def _validate_ports(ports: list[JSONObject]) -> list[FieldError]:
 
 
 def indexes(endpoint_slice: JSONObject) -> Iterable[tuple[str, str]]:
-    """`address`: those that do not belong to a Pod by its first address. All the others are found through the Pod, so that
-    a slice of a hundred Pods has not a hundred entries to be written with each change of it.
+    """`address`: those that do not belong to a Pod. All the others are found through the Pod, so that a slice of a hundred
+    Pods has not a hundred entries to be written with each change of it.
     """
     for endpoint in items(endpoint_slice, "endpoints"):
-        of_pod = dig(endpoint, "targetRef", "kind", default="") == "Pod"
-        if not of_pod or endpoint_slice.get("addressType") != "IPv4":
+        if dig(endpoint, "targetRef", "kind", default="") != "Pod":
             for address in dict.fromkeys(items(endpoint, "addresses")):
                 yield "address", address
 

@@ -21,8 +21,17 @@ app = application("sim", "Create, list, choose, reset and delete simulated clust
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The cluster's name.", show_default=False)]
 Nodes = Annotated[int, typer.Option(help="How many nodes: node-1, node-2, …", min=0, max=MAX_NODES)]
 Version = Annotated[str, typer.Option(help="The Kubernetes version, 1.25 to 1.37.")]
-ServiceCIDR = Annotated[str, typer.Option(help="Addresses of Services; two, with a comma, for dual stack.")]
-PodCIDR = Annotated[str, typer.Option(help="Addresses of Pods (IPv4); each node gets a /24 of them.")]
+ServiceCIDR = Annotated[
+    str,
+    typer.Option(help="Addresses of Services; two, with a comma, for dual stack, the primary family first."),
+]
+PodCIDR = Annotated[
+    str,
+    typer.Option(
+        help="Addresses of Pods, with a comma where Services have two families; each node gets a /24 of them, or a /64. "
+        "Without any they are of 10.244.0.0/16 and fd00:10:244::/56."
+    ),
+]
 NodePorts = Annotated[str, typer.Option(help="The node ports, FIRST-LAST.")]
 Pool = Annotated[
     str,
@@ -68,7 +77,7 @@ def create(
     nodes: Nodes = 2,
     kubernetes_version: Version = "1.32",
     service_cidr: ServiceCIDR = "10.96.0.0/12",
-    pod_cidr: PodCIDR = "10.244.0.0/16",
+    pod_cidr: PodCIDR = "",
     node_port_range: NodePorts = "30000-32767",
     load_balancer_pool: Pool = "",
     seed: Seed = "",

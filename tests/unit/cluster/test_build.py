@@ -172,6 +172,34 @@ def test_a_configuration_survives_being_kept() -> None:
     assert decode_config(config.encode()) == config
 
 
+RANGES = ("10.96.0.0/16", "fd00:10:96::/112")
+DUAL_STACK = {
+    "IPv4 first": (RANGES, "", ["10.244.1.0/24", "fd00:10:244:1::/64"]),
+    "IPv6 first": (RANGES[::-1], "", ["fd00:10:244:1::/64", "10.244.1.0/24"]),
+    "IPv6 alone": (RANGES[1:], "", ["fd00:10:244:1::/64"]),
+    "other ranges, in any order": (
+        RANGES,
+        "fd00:7::/60, 10.7.0.0/16",
+        ["10.7.1.0/24", "fd00:7:0:1::/64"],
+    ),
+    "one other range": (RANGES, "10.7.0.0/16", ["10.7.1.0/24", "fd00:10:244:1::/64"]),
+}
+
+
+@pytest.mark.parametrize(("services", "pods", "expected"), DUAL_STACK.values(), ids=DUAL_STACK)
+def test_families_of_nodes_are_those_of_services(
+    services: tuple[str, ...], pods: str, expected: list[str]
+) -> None:
+    cluster = make_cluster(nodes=2, service_cidrs=services, pod_cidr=pods)
+    node = cluster.client.get(NODES, "node-2")
+    assert node["spec"] == {"podCIDR": expected[0], "podCIDRs": expected}
+    own = {4: "172.18.0.4", 6: "fc00:f853:ccd:e793::4"}
+    assert node["status"]["addresses"] == [
+        *({"type": "InternalIP", "address": own[6 if ":" in cidr else 4]} for cidr in expected),
+        {"type": "Hostname", "address": "node-2"},
+    ]
+
+
 BAD_CONFIGS = {
     "nodes": ({"nodes": -1}, "the number of nodes must be between"),
     "version": ({"kubernetes_version": "latest"}, "the Kubernetes version must be like 1.32"),
@@ -179,7 +207,21 @@ BAD_CONFIGS = {
     "no service CIDR": ({"service_cidrs": ()}, "a cluster needs a service CIDR"),
     "two of a kind": ({"service_cidrs": ("10.0.0.0/16", "10.1.0.0/16")}, "one of IPv4, one of IPv6"),
     "a tiny service CIDR": ({"service_cidrs": ("10.0.0.0/30",)}, "too small"),
-    "pod CIDR": ({"pod_cidr": "10.244.0.0/28"}, "the pod CIDR must be IPv4"),
+    "pod CIDR": ({"pod_cidr": "10.244.0.0/28"}, "the pod CIDR must hold a /24 for each node"),
+    "a large pod CIDR": ({"pod_cidr": "10.0.0.0/7"}, "is larger than /8"),
+    "a pod CIDR of another family": ({"pod_cidr": "fd00:1::/56"}, "pod CIDRs are one of each family"),
+    "two pod CIDRs of a family": (
+        {"pod_cidr": "10.1.0.0/16,10.2.0.0/16"},
+        "pod CIDRs are one of each family that Services have",
+    ),
+    "an IPv6 pod CIDR": (
+        {"service_cidrs": ("fd00::/112",), "pod_cidr": "fd00:1::/80"},
+        "must hold a /64 for each node",
+    ),
+    "too many nodes for IPv6": (
+        {"service_cidrs": ("fd00::/112",), "pod_cidr": "fd00:1::/64", "nodes": 2},
+        "has no room for 2 nodes",
+    ),
     "too many nodes": ({"pod_cidr": "10.244.0.0/24", "nodes": 2}, "has no room for 2 nodes"),
     "node ports": ({"node_port_range": (40000, 30000)}, "the node port range must lie"),
 }

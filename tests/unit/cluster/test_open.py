@@ -12,7 +12,7 @@ GIVEN = {
     "nodes": 2,
     "kubernetes_version": "1.32",
     "service_cidr": "10.96.0.0/12",
-    "pod_cidr": "10.244.0.0/16",
+    "pod_cidr": "",
     "node_port_range": "30000-32767",
     "seed": "",
     "clock": "system",
