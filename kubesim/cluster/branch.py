@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kubesim.admission.chain import Chain
+from kubesim.apimachinery.errors import StatusError
 from kubesim.apimachinery.gvk import GroupVersionResource
 from kubesim.apimachinery.meta import gvk_of, name_of, namespace_of
 from kubesim.client.client import Client
@@ -20,6 +21,7 @@ from kubesim.client.resources import (
     NODES,
     PODS,
     REPLICATION_CONTROLLERS,
+    SECRETS,
     SERVICES,
 )
 from kubesim.cluster.build import Cluster, Kinds, build
@@ -28,6 +30,7 @@ from kubesim.registry.keys import indexes_of, key_of
 from kubesim.storage.memory import MemoryStorage
 from kubesim.util.jsontypes import JSONObject, encode
 
+_FORBIDDEN = 403
 COPIED = (
     NAMESPACES,
     NODES,
@@ -41,15 +44,31 @@ COPIED = (
         for r in ("deployments", "statefulsets", "daemonsets", "replicasets")
     ),
     *(GroupVersionResource("batch", "v1", r) for r in ("jobs", "cronjobs")),
-    *(GroupVersionResource("networking.k8s.io", "v1", r) for r in ("networkpolicies", "ingresses")),
+    *(
+        GroupVersionResource("networking.k8s.io", "v1", r)
+        for r in ("networkpolicies", "ingresses", "ingressclasses")
+    ),
 )
-"""What has a part in whether a request arrives."""
+"""What has a part in whether a request arrives; and of Secrets those with certificates."""
 
 
 def copied_objects(client: Client) -> Iterable[JSONObject]:
     """The objects of a cluster that a branch begins with. Raises StatusError."""
     for gvr in COPIED:
         yield from items(client.list(gvr))
+    yield from _certificates(client)
+
+
+def _certificates(client: Client) -> Iterable[JSONObject]:
+    """What is in them is nobody's business here; who may not see them does without."""
+    try:
+        found = items(client.list(SECRETS, field_selector="type=kubernetes.io/tls"))
+    except StatusError as error:
+        if error.code != _FORBIDDEN:
+            raise
+        return
+    for secret in found:
+        yield {**secret, "data": dict.fromkeys(secret.get("data") or {}, "")}
 
 
 def make_branch(config: ClusterConfig, objects: Iterable[JSONObject], kinds: Kinds) -> Cluster:

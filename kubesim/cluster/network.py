@@ -10,7 +10,7 @@ from kubesim.apimachinery.meta import name_of
 from kubesim.cluster.config import API_PORT, CONTROL_PLANE, HOST
 from kubesim.dns.upstream import Hosts
 from kubesim.kubelet.config import KubeletConfig, resolv_conf_of
-from kubesim.kubelet.names import resolv_conf
+from kubesim.kubelet.names import hostname_and_domain, hosts_file, resolv_conf
 from kubesim.network.entries import Entries
 from kubesim.network.fabric import Fabric
 from kubesim.network.nodeservices import NodeServices
@@ -169,8 +169,9 @@ class ClusterNetwork:
         """A shell with a node's tools in the network of a Pod that has an address."""
         view = view_beside(self.fabric, pod)
         config = self._parts.config
-        resolver = resolv_conf(pod, KubeletConfig.of(config.dns_address, config.addresses(HOST)[0]))
-        return self._machine(name_of(pod), view, resolver=resolver)
+        kubelet = KubeletConfig.of(config.dns_address, config.addresses(HOST)[0])
+        hosts = hosts_file(pod, view.origin.addresses, *hostname_and_domain(pod, kubelet))
+        return self._machine(name_of(pod), view, resolver=resolv_conf(pod, kubelet), hosts=hosts)
 
     def _machine(
         self,
@@ -178,6 +179,7 @@ class ClusterNetwork:
         view: FabricView,
         *,
         resolver: str = "",
+        hosts: str = "",
         programs: Mapping[str, Program] | None = None,
     ) -> NodeMachine:
         parts = self._parts
@@ -189,6 +191,7 @@ class ClusterNetwork:
             network=view,
             addresses=view.origin.addresses,
             resolv_conf=resolver or resolv_conf_of(parts.config.addresses(HOST)[0]),
+            hosts=hosts,
             programs=programs,
             runtime=self._runtime,
         )

@@ -20,6 +20,7 @@ from kubesim.diagnosis.rules import (
     ports,
     readiness,
     selectors,
+    virtualhosts,
 )
 from kubesim.diagnosis.view import INGRESSES, NETWORK_POLICIES, STATEFUL_SETS, PodView, View
 from kubesim.util.jsontypes import JSONObject
@@ -38,12 +39,20 @@ SERVICE_RULES: Final[tuple[ObjectRule, ...]] = (
     outside.affinity,
     outside.pending,
 )
+INGRESS_RULES: Final[tuple[ObjectRule, ...]] = (
+    ingresses.backends,
+    ingresses.missing,
+    virtualhosts.not_served,
+    virtualhosts.claimed_twice,
+    virtualhosts.certificates,
+    virtualhosts.hosts_without_rules,
+)
 POD_RULES: Final[tuple[PodRule, ...]] = (names.short_names, environment.variables, readiness.probes)
 RULES: Final = (
     (SERVICES, "Service", SERVICE_RULES),
     (STATEFUL_SETS, "StatefulSet", (names.stateful_set,)),
     (NETWORK_POLICIES, "NetworkPolicy", (policies.policy,)),
-    (INGRESSES, "Ingress", (ingresses.backends,)),
+    (INGRESSES, "Ingress", INGRESS_RULES),
 )
 
 
@@ -66,6 +75,11 @@ def examine(
 def examine_service(view: View, service: JSONObject) -> list[Finding]:
     """What is wrong with one Service, the worst first."""
     return ordered(view, (f for rule in SERVICE_RULES for f in rule(view, service)))
+
+
+def examine_ingress(view: View, ingress: JSONObject) -> list[Finding]:
+    """What is wrong with one Ingress, the worst first."""
+    return ordered(view, (f for rule in INGRESS_RULES for f in rule(view, ingress)))
 
 
 def ordered(view: View, findings: Iterable[Finding]) -> list[Finding]:

@@ -13,13 +13,16 @@ from kubesim.apimachinery.meta import name_of, namespace_of
 from kubesim.apis.podfacts import spec_of
 from kubesim.apis.servicespec import EXTERNAL_NAME, LOAD_BALANCER, NONE, ports_of, type_of
 from kubesim.client.resources import SERVICES
-from kubesim.diagnosis.engine import examine_service
+from kubesim.diagnosis import explainingroutes
+from kubesim.diagnosis.engine import examine_ingress, examine_service
 from kubesim.diagnosis.finding import Finding, ObjectRef, Severity
 from kubesim.diagnosis.nearest import closest
+from kubesim.diagnosis.routing import Routed
 from kubesim.diagnosis.rules import names, policies
 from kubesim.diagnosis.rules.outside import no_local_endpoint, pending
 from kubesim.diagnosis.rules.ports import shown_bound
-from kubesim.diagnosis.tracing import Trace, pod_at, service_at, service_on_node_port
+from kubesim.diagnosis.rules.virtualhosts import ref_of
+from kubesim.diagnosis.tracing import Target, Trace, pod_at, service_at, service_on_node_port
 from kubesim.diagnosis.view import (
     NETWORK_POLICIES,
     STATEFUL_SETS,
@@ -29,6 +32,7 @@ from kubesim.diagnosis.view import (
     selector_of,
     view_of_pod,
 )
+from kubesim.network.ingress.table import Location
 from kubesim.network.trip import Arrived, Lost, Policies, Rules, Trip
 from kubesim.util.jsontypes import JSONObject
 
@@ -45,15 +49,39 @@ def explain(
     """
     if trace.reached:
         return list(_arrived(view, trace, origin))
+    if trace.outcome == "not served":
+        return list(explainingroutes.unserved(view, trace.target.ingress))
+    if trace.routed is not None:
+        return list(_routed(view, trace, trace.routed))
     if trace.trip is None:
         return list(_unresolved(view, trace, origin, namespace, probe))
     return list(_broken(view, trace, trace.trip))
+
+
+def _routed(view: View, trace: Trace, routed: Routed) -> Iterator[Finding]:
+    """A request that came to an ingress controller, and no further."""
+    backend, trip = routed.location.backend if routed.location else None, routed.trip
+    if routed.problem == "name" and backend is not None:
+        service = view.service(backend.service, backend.namespace)
+        yield from _empty_service(view, trace, service) if service is not None else ()
+    elif routed.problem == "packet" and trip is not None:
+        onward = Target(trip.address, trip.port, trip.protocol, trace.target.shown)
+        service_key = (
+            (backend.namespace, backend.service) if backend and trip.origin != trace.origin else None
+        )
+        part = Trace(trip.origin, onward, address=trip.address, trip=trip, service=service_key)
+        yield from _broken(view, part, trip)
+    else:
+        yield from explainingroutes.misrouted(view, trace, routed)
 
 
 # It arrived.
 
 
 def _arrived(view: View, trace: Trace, origin: JSONObject | None) -> Iterator[Finding]:
+    if trace.routed is not None and trace.routed.location is not None:
+        yield from _routed_well(view, trace.routed.location)
+        return
     service = _service(view, trace)
     if service is None:
         return
@@ -64,8 +92,20 @@ def _arrived(view: View, trace: Trace, origin: JSONObject | None) -> Iterator[Fi
     yield from (f for f in examine_service(view, service) if f.severity == "warning")
 
 
+def _routed_well(view: View, location: Location) -> Iterator[Finding]:
+    """What may surprise of the Ingress, and of the Service behind it."""
+    ingress = explainingroutes.ingress_of(view, location.claim.ingress)
+    service = view.service(location.backend.service, location.backend.namespace)
+    found = examine_ingress(view, ingress) if ingress is not None else []
+    found += examine_service(view, service) if service is not None else []
+    yield from (f for f in found if f.severity == "warning")
+
+
 def _service(view: View, trace: Trace) -> JSONObject | None:
     """The Service by which a request went, or wanted to go."""
+    if trace.service is not None:
+        namespace, name = trace.service
+        return view.service(name, namespace)
     address, port = trace.address, trace.target.port
     found = service_at(view.client, address, port) or service_on_node_port(view.client, port)
     if found is not None or trace.trip is None:
@@ -95,6 +135,9 @@ def _unresolved(
         if trip is not None and trip.outcome != "reached":
             yield from _broken(view, trace, trip)
         return
+    if trace.target.ingress:
+        yield from _host_of_ingress(view, trace, origin)
+        return
     labels = trace.target.host.rstrip(".").split(".")
     name = labels[0]
     where = labels[1] if len(labels) > 1 and labels[1] in view.namespaces() else namespace
@@ -112,6 +155,27 @@ def _unresolved(
         yield from found_set
     else:
         yield _no_such_service(view, ref, trace.target.host, name, where)
+
+
+def _host_of_ingress(view: View, trace: Trace, origin: JSONObject | None) -> Iterator[Finding]:
+    """A host of an Ingress' rules: they make no records."""
+    host, address = trace.target.host, trace.target.served_at
+    if not address:
+        yield from explainingroutes.unserved(view, trace.target.ingress)
+        return
+    ref = ref_of(trace.target.ingress)
+    fix = f"write {address} {host} into /etc/hosts of the node, or a record into its DNS"
+    if origin is not None:
+        fix = f"add hostAliases with ip: {address} to the Pod, or call the Service itself"
+    yield Finding(
+        code=13,
+        severity="error",
+        object=ref,
+        field="spec.rules",
+        message=f"{host} is a host of {ref.qualified}, and no DNS has it: an Ingress makes no records",
+        evidence=(f"it is served at {address}",),
+        fix=fix,
+    )
 
 
 def _not_here(trace: Trace, service: JSONObject) -> Finding:

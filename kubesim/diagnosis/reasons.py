@@ -62,6 +62,11 @@ REASONS: Final[tuple[Reason, ...]] = (
     Reason(23, "PortsWithoutNames", "A Service with several ports must name them."),
     Reason(24, "DeniedByNetworkPolicy", "A NetworkPolicy does not let it through."),
     Reason(25, "LoadBalancerPending", "Nobody has given the load balancer an address."),
+    Reason(26, "BackendMissing", "An Ingress leads to a Service that is not in its namespace."),
+    Reason(27, "IngressNotServed", "No ingress controller takes the Ingress on: nobody serves its class."),
+    Reason(28, "PathClaimedTwice", "Two Ingresses claim one path of one host, and only one of them has it."),
+    Reason(29, "NoCertificate", "The Secret with the certificate of a host is missing, or holds none."),
+    Reason(30, "NoRuleMatches", "No rule of an Ingress has this host and path."),
 )
 
 

@@ -30,23 +30,41 @@ from kubesim.util.dnsmessage import DNSMessage
 from kubesim.util.jsontypes import JSONObject
 
 if TYPE_CHECKING:
+    from kubesim.diagnosis.routing import Routed
     from kubesim.proxy import Hop as ProxyHop
     from kubesim.proxy import Verdict
     from kubesim.runtime.application import TransportProtocol
     from kubesim.runtime.machine import Machine
 
-HopKind = Literal["name", "rules", "route", "policy", "listener"]
+HopKind = Literal["name", "rules", "route", "policy", "listener", "ingress", "tls", "backend"]
 _OWN_CHAINS: Final = tuple(f"KUBE-{kind}-" for kind in ("SVC", "SVL", "EXT", "FW", "SEP"))
 
 
 @dataclass(frozen=True, slots=True)
+class Visit:
+    """What an HTTP request asks for. `field` is the path of an Ingress for which it was made up."""
+
+    host: str
+    path: str
+    tls: bool = False
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
-    """Where a request is to go: a name or an address, a port, a protocol; `shown` is what the user wrote."""
+    """Where a request is to go: a name or an address, a port, a protocol; `shown` is what the user wrote.
+
+    `visits` are the HTTP requests to send there, if it is HTTP. `ingress` is the key of the Ingress that was asked for, or
+    that has the host; it is served at `served_at`, which outside of the cluster stands in for a record in DNS.
+    """
 
     host: str
     port: int
     protocol: TransportProtocol
     shown: str
+    visits: tuple[Visit, ...] = ()
+    ingress: str = ""
+    served_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +90,10 @@ class Trace:
     answers: list[DNSMessage] = field(default_factory=list)
     silent: bool = False
     """Whether no DNS server answered at all."""
+    service: tuple[str, str] | None = None
+    """Namespace and name of the Service, where the address does not tell."""
+    routed: Routed | None = None
+    """What an ingress controller made of it, if it came to one."""
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -95,7 +117,13 @@ class Trace:
 def walk(machine: Machine, view: FabricView, origin: str, target: Target) -> Trace:
     """Send a request from a place, and note each hop. Nothing is explained yet."""
     trace = Trace(origin, target)
+    if target.ingress and not (target.host or target.served_at):
+        trace.hops.append(Hop("ingress", f"{target.shown} has no address: nobody serves it", ok=False))
+        trace.outcome = "not served"
+        return trace
     trace.address = _resolve(machine, target, trace)
+    if not trace.address and origin == "outside" and target.served_at:
+        trace.address = _taken_for_granted(trace)
     if not trace.address:
         trace.outcome = "not resolved"
         return trace
@@ -104,7 +132,30 @@ def walk(machine: Machine, view: FabricView, origin: str, target: Target) -> Tra
     trace.hops += [hop for step in trip.steps for hop in _hops(step, trip)]
     if not trip.steps:
         trace.hops.append(Hop("route", f"{trace.address}: {trip.outcome}", ok=trip.outcome == "reached"))
+    if trip.listener is not None and target.visits:
+        _pass_on(trace, view, trip.listener.application)
     return trace
+
+
+def _pass_on(trace: Trace, view: FabricView, application: object) -> None:
+    """Let an ingress controller route the requests; the first that breaks is the last."""
+    from kubesim.diagnosis.routing import Routing, controller_of
+
+    target, found = trace.target, controller_of(application)
+    if found is None:
+        return
+    routing = Routing(
+        *found,
+        target.ingress if any(v.field for v in target.visits) else "",
+        lambda port: view.send(trace.address, port),
+        lambda trip: (hop for step in trip.steps for hop in _hops(step, trip)),
+    )
+    for visit in target.visits:
+        trace.routed, hops = routing.route(visit)
+        trace.hops += hops
+        trace.outcome = trace.routed.outcome
+        if trace.routed.problem:
+            return
 
 
 # Names.
@@ -136,6 +187,18 @@ def _resolve(machine: Machine, target: Target, trace: Trace) -> str:
             return found[0]
     trace.hops.append(Hop("name", f"{name} does not resolve", ok=False, details=tuple(details)))
     return ""
+
+
+def _taken_for_granted(trace: Trace) -> str:
+    """Whoever tries an Ingress from outside has a record in DNS for it, or says so: `curl --resolve`."""
+    target, last = trace.target, trace.hops.pop()
+    namespace, _, name = target.ingress.rpartition("/")
+    said = (
+        f"{target.host} is to be {target.served_at}, where ingress/{name} in namespace {namespace} is served: "
+        "no DNS says so, as a record, /etc/hosts or `curl --resolve` would"
+    )
+    trace.hops.append(Hop("name", said, details=last.details))
+    return target.served_at
 
 
 def _ask(machine: Machine, name: str, servers: Sequence[str]) -> tuple[DNSMessage | None, str]:

@@ -24,6 +24,7 @@ from kubesim.client.resources import (
     NODES,
     PODS,
     REPLICATION_CONTROLLERS,
+    SECRETS,
     SERVICES,
 )
 from kubesim.diagnosis.finding import ObjectRef, Place
@@ -31,6 +32,7 @@ from kubesim.util.jsontypes import JSONObject, dig
 
 if TYPE_CHECKING:
     from kubesim.diagnosis.listening import Bound, Listening
+    from kubesim.network.ingress.table import Claim
 
 
 def _apps(resource: str) -> GroupVersionResource:
@@ -40,6 +42,7 @@ def _apps(resource: str) -> GroupVersionResource:
 STATEFUL_SETS: Final = _apps("statefulsets")
 NETWORK_POLICIES: Final = GroupVersionResource("networking.k8s.io", "v1", "networkpolicies")
 INGRESSES: Final = GroupVersionResource("networking.k8s.io", "v1", "ingresses")
+INGRESS_CLASSES: Final = GroupVersionResource("networking.k8s.io", "v1", "ingressclasses")
 SERVICE_NAME: Final = "kubernetes.io/service-name"
 
 # Resource, kind, and where its Pod template stands.
@@ -113,6 +116,8 @@ class View:
     incomplete: frozenset[str] = frozenset()
     """Files of which an object was refused: others of them may look for what is not there for that reason."""
     node_ports: tuple[int, int] = (30000, 32767)
+    doubles: Mapping[Claim, Claim] | None = None
+    """Kept for `rules.virtualhosts`: the paths of Ingresses that others have."""
     _lists: dict[tuple[GroupVersionResource, str], list[JSONObject]] = field(default_factory=dict)
     _pods: dict[str, list[PodView]] = field(default_factory=dict)
     _workloads: dict[str, list[PodView]] = field(default_factory=dict)
@@ -165,6 +170,15 @@ class View:
 
     def config_map(self, name: str, namespace: str) -> JSONObject | None:
         return self.get(CONFIG_MAPS, name, namespace)
+
+    def ingresses(self, namespace: str = "") -> list[JSONObject]:
+        return self.all(INGRESSES, namespace)
+
+    def ingress_classes(self) -> list[JSONObject]:
+        return self.all(INGRESS_CLASSES)
+
+    def secret(self, name: str, namespace: str) -> JSONObject | None:
+        return self.get(SECRETS, name, namespace)
 
     def events(self, ref: ObjectRef) -> list[JSONObject]:
         """The Events about an object, the oldest first."""

@@ -43,6 +43,7 @@ class NodeMachine:
         network: NetworkView,
         addresses: Iterable[str] = (),
         resolv_conf: str = "",
+        hosts: str = "",
         programs: Mapping[str, Program] | None = None,
         runtime: ContainerRuntime | None = None,
     ) -> None:
@@ -71,8 +72,9 @@ class NodeMachine:
             host_network=True,
         )  # fmt: skip
         self.machine.network = network
-        hosts = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
-        hosts += "".join(f"{address}\t{name}\n" for address in facts["ips"])
+        if not hosts:
+            hosts = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+            hosts += "".join(f"{address}\t{name}\n" for address in facts["ips"])
         texts = {"/etc/hostname": f"{name}\n", "/etc/hosts": hosts, "/etc/resolv.conf": resolv_conf}
         for path, text in texts.items():
             if kept is None:

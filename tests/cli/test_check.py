@@ -57,7 +57,18 @@ CASES = {
     23: Case("service/web", ("error", "spec.ports[0].name"), None, refused=True),
     24: Case("networkpolicy/web", ("error", "spec.ingress[0].ports[0].port")),
     25: Case("service/web", None, ("warning", "spec.loadBalancerClass")),
+    26: Case("ingress/shop", ("error", "spec.rules[0].http.paths[0].backend.service.name")),
+    27: Case("ingress/shop", ("error", "spec.ingressClassName")),
+    28: Case(
+        "ingress/second",
+        ("warning", "spec.rules[0].http.paths[0].path"),
+        ("error", "spec.rules[0].http.paths[0].path"),
+    ),
+    29: Case("ingress/shop", ("error", "spec.tls[0].secretName")),
+    30: Case("ingress/shop", ("warning", "spec.tls[0].hosts[0]")),
 }
+OF_INGRESSES = range(26, 31)
+"""They want an ingress controller."""
 
 
 def manifest(code: int) -> Path:
@@ -115,7 +126,7 @@ def test_a_mistake_is_found_in_its_file(home, code):
 @pytest.mark.parametrize("code", [c for c, case in CASES.items() if not case.refused])
 def test_a_mistake_is_found_in_the_cluster(code):
     case, documents = CASES[code], list(yaml.safe_load_all(manifest(code).read_text()))
-    with Cluster(nodes=2, seed=1, clock="2026-01-01T09:00:00Z") as cluster:
+    with Cluster(nodes=2, seed=1, clock="2026-01-01T09:00:00Z", ingress=code in OF_INGRESSES) as cluster:
         for document in documents:
             cluster.apply(document)
             cluster.advance(2)
@@ -186,7 +197,7 @@ def test_the_text_names_file_document_field_and_fix(home):
 def test_sarif_has_a_rule_for_each_code_and_a_place_for_each_result(home):
     done = run_cli(home, "check", "--alone", "-f", str(manifest(1)), "-o", "sarif")
     (run,) = json.loads(done.out)["runs"]
-    assert [r["id"] for r in run["tool"]["driver"]["rules"]] == [f"kubesim/{n}" for n in range(26)]
+    assert [r["id"] for r in run["tool"]["driver"]["rules"]] == [f"kubesim/{n}" for n in range(len(REASONS))]
     (result,) = run["results"]
     assert (result["ruleId"], result["level"]) == ("kubesim/1", "error")
     place = result["locations"][0]["physicalLocation"]
@@ -420,7 +431,8 @@ def test_what_a_mistake_says_to_try_can_be_tried(path, line, monkeypatch):
     """Every command is there and understands its words; what it shows stands behind it in brackets."""
     monkeypatch.chdir(PROJECT)
     command = re.sub(r" {2,}\(.*\)$", "", line)
-    with Cluster(nodes=2, seed=1, clock="2026-01-01T09:00:00Z") as cluster:
+    ingress = int(path.name[:2]) in OF_INGRESSES
+    with Cluster(nodes=2, seed=1, clock="2026-01-01T09:00:00Z", ingress=ingress) as cluster:
         with contextlib.suppress(StatusError):  # some are refused
             cluster.apply(path)
         cluster.advance(5)

@@ -42,6 +42,31 @@ CASES = {
     22: Case("node/node-1 svc/database", "refused", "service/database", "spec.selector", "rules"),
     24: Case("pod/client svc/web:8080", "timed out", "networkpolicy/web", "spec.ingress", "policy"),
     25: Case("outside svc/web", "timed out", "service/web", "spec.loadBalancerClass", "route"),
+    26: Case(
+        "outside ingress/shop",
+        "503 Service Temporarily Unavailable",
+        "ingress/shop",
+        "spec.rules[0].http.paths[0].backend.service.name",
+        "backend",
+    ),
+    27: Case("outside ingress/shop", "not served", "ingress/shop", "spec.ingressClassName", "ingress"),
+    28: Case(
+        "outside ingress/second",
+        "another Ingress answers",
+        "ingress/second",
+        "spec.rules[0].http.paths[0].path",
+        "ingress",
+    ),
+    29: Case(
+        "outside http://shop.example.com/",
+        "the certificate is not for this host",
+        "ingress/shop",
+        "spec.tls[0].secretName",
+        "tls",
+    ),
+    30: Case(
+        "outside http://shop.example.com/", "404 Not Found", "ingress/shop", "spec.rules[0].host", "ingress"
+    ),
 }
 CLIENT = """
 apiVersion: v1
@@ -51,8 +76,8 @@ spec: {containers: [{name: client, image: busybox, command: [sleep, infinity]}]}
 """
 
 
-def make(*manifests: Any) -> Cluster:
-    cluster = Cluster(nodes=2, seed=1, clock="2026-01-01T09:00:00Z")
+def make(*manifests: Any, **options: Any) -> Cluster:
+    cluster = Cluster(nodes=2, seed=1, clock="2026-01-01T09:00:00Z", **options)
     for manifest in manifests:
         cluster.apply(manifest)
     cluster.advance(10)
@@ -67,7 +92,7 @@ def shown(finding: dict[str, Any]) -> tuple[str, str]:
 def test_a_request_breaks_at_its_hop_and_its_field(code):
     case = CASES[code]
     (path,) = MISTAKES.glob(f"{code:02d}-*.yaml")
-    with make(path, CLIENT) as cluster:
+    with make(path, CLIENT, ingress=code >= 26) as cluster:
         done = cluster.kubectl(f"trace {case.request} -o json")
     found = json.loads(done.stdout)
     assert (found["outcome"], done.exit_code) == (case.outcome, 0 if case.outcome == "reached" else 1)

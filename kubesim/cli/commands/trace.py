@@ -113,8 +113,12 @@ COMMAND = Command(
     long="Walk a request from a place to another, and print each hop: the name and what DNS says, the rules of kube-proxy "
     "that it takes, the nodes, the NetworkPolicies, and what listens at the end. Where it breaks, the object and the field "
     "at fault are named, with the reason code of docs/mistakes.md and the fix. Nothing is said to the application.\n\n"
-    "FROM is pod/NAME, node/NAME or outside. TO is svc/NAME[.NAMESPACE][:PORT], pod/NAME:PORT, node/NAME:PORT, HOST:PORT "
-    "or a URL. Ends with 0 where the request arrives, 1 where it does not, 2 where the words cannot be understood.",
+    "HTTP that comes to the simulated ingress controller is walked on: to the rule that has its host and path, the "
+    "certificate, and the endpoint. What is asked for from outside need not have a record in DNS if an Ingress has its "
+    "host.\n\n"
+    "FROM is pod/NAME, node/NAME or outside. TO is svc/NAME[.NAMESPACE][:PORT], pod/NAME:PORT, node/NAME:PORT, HOST:PORT, "
+    "a URL, or ingress/NAME[.NAMESPACE]: all paths of it, up to the first that breaks. Ends with 0 where the request "
+    "arrives, 1 where it does not, 2 where the words cannot be understood.",
     examples="""\
 # From a Pod to a Service
 kubesim trace pod/client svc/web:80
@@ -124,6 +128,10 @@ kubesim trace pod/client http://web.other:8080/path
 
 # A node port from outside
 kubesim trace outside node/node-1:30227
+
+# An Ingress, and one of its paths as a browser asks for it
+kubesim trace outside ingress/shop
+kubesim trace outside https://shop.example.com/cart
 
 # For a program
 kubesim trace pod/client svc/dns:53 --protocol udp -o json""",

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
+from kubesim.apimachinery.meta import key_of
 from kubesim.apis.core_v1.service import ingress_of
 from kubesim.apis.podfacts import spec_of, status_of
 from kubesim.cli.errors import CLIError
+from kubesim.client.lister import items
 from kubesim.client.resources import NODES, PODS, SERVICES
-from kubesim.diagnosis.tracing import Target
-from kubesim.util.jsontypes import JSONObject
+from kubesim.diagnosis.nearest import closest
+from kubesim.diagnosis.rules.virtualhosts import addresses_of, covers
+from kubesim.diagnosis.tracing import Target, Visit
+from kubesim.diagnosis.view import INGRESSES
+from kubesim.util.jsontypes import JSONObject, dig
 
 if TYPE_CHECKING:
     from kubesim.client.client import Client
@@ -49,7 +54,17 @@ class Targets:
             raise _bad(to) from None
         if not host or not port_number:
             raise _bad(to)
-        return Target(host, port_number, self.protocol or "TCP", to)
+        target = Target(host, port_number, self.protocol or "TCP", to)
+        return self._visiting(target, url) if url.scheme in ("http", "https") else target
+
+    def _visiting(self, target: Target, url: SplitResult) -> Target:
+        """A URL of HTTP, with the Ingress that has its host, or one that is nearly spelt so."""
+        visit = Visit(target.host, url.path or "/", tls=url.scheme == "https")
+        ingress = _ingress_of(self.client, target.host)
+        if ingress is None:
+            return replace(target, visits=(visit,))
+        served_at = next(iter(addresses_of(ingress)), "")
+        return replace(target, visits=(visit,), ingress=key_of(ingress), served_at=served_at)
 
     def service(self, name: str, port: str, to: str) -> Target:
         bare, dot, namespace = name.partition(".")
@@ -81,12 +96,23 @@ class Targets:
         address = next((a["address"] for a in addresses if a.get("type") == "InternalIP"), "")
         return Target(address, _number(port, to), self.protocol or "TCP", to)
 
+    def ingress(self, name: str, port: str, to: str) -> Target:
+        """An Ingress at its address: each of its paths, as a request of a browser begins, without TLS."""
+        if port:
+            raise _bad(to)
+        bare, _, namespace = name.partition(".")
+        found = self.client.get(INGRESSES, bare, namespace or self.namespace)
+        address = next(iter(addresses_of(found)), "")
+        visits = tuple(_visits(found, address))
+        return Target(address, PORTS["http"], "TCP", to, visits, key_of(found), address)
+
 
 _Finder = Callable[[Targets, str, str, str], Target]
 _KINDS: Final[dict[str, _Finder]] = {
     **dict.fromkeys(("svc", "service", "services"), Targets.service),
     **dict.fromkeys(("po", "pod", "pods"), Targets.pod),
     **dict.fromkeys(("no", "node", "nodes"), Targets.node),
+    **dict.fromkeys(("ing", "ingress", "ingresses"), Targets.ingress),
 }
 
 
@@ -96,6 +122,40 @@ def _port_of(ports: Sequence[JSONObject], word: str) -> JSONObject | None:
     return next(found, None)
 
 
+def _visits(ingress: JSONObject, address: str) -> Iterator[Visit]:
+    rules = spec_of(ingress).get("rules") or ()
+    count = 0
+    for at, rule in enumerate(rules):
+        host = _sample(str(rule.get("host") or address))
+        for i, path in enumerate(dig(rule, "http", "paths", default=None) or ()):
+            count += 1
+            yield Visit(host, str(path.get("path") or "/"), field=f"spec.rules[{at}].http.paths[{i}]")
+    if not count:
+        host = _sample(str(rules[0].get("host") or address)) if rules else address
+        yield Visit(host, "/", field="spec.defaultBackend")
+
+
+def _sample(host: str) -> str:
+    """A host that a wildcard stands for."""
+    return f"any{host[1:]}" if host.startswith("*.") else host
+
+
+def _ingress_of(client: Client, host: str) -> JSONObject | None:
+    """The Ingress with a rule for a host; a rule that is nearly so, where there is none."""
+    found = [
+        (str(rule["host"]).lower(), ingress)
+        for ingress in items(client.list(INGRESSES))
+        for rule in spec_of(ingress).get("rules") or ()
+        if rule.get("host")
+    ]
+    exact = [i for h, i in found if h == host] or [i for h, i in found if covers(h, host)]
+    if exact:  # rather one that is served
+        return next((i for i in exact if addresses_of(i)), exact[0])
+    deeper = (h for h, _ in found if h.startswith("*.") and host.endswith(h[1:]))
+    meant = closest(host, [h for h, _ in found]) or next(deeper, "")
+    return next((i for h, i in found if h == meant), None)
+
+
 def _number(port: str, to: str) -> int:
     if not port.isdigit() or not 0 < int(port) < 65536:
         raise _bad(to)
@@ -103,5 +163,5 @@ def _number(port: str, to: str) -> int:
 
 
 def _bad(to: str) -> CLIError:
-    wanted = "svc/NAME:PORT, pod/NAME:PORT, node/NAME:PORT, HOST:PORT or a URL with a port"
+    wanted = "svc/NAME:PORT, pod/NAME:PORT, node/NAME:PORT, ingress/NAME, HOST:PORT or a URL with a port"
     return CLIError(f'there is nothing to send to in "{to}": it should be {wanted}', code=BAD_INPUT)

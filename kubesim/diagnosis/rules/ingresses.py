@@ -1,9 +1,10 @@
-"""Codes 5 and 11 of an Ingress: its backends name Services and ports of Services."""
+"""Codes 5, 11 and 26: the backends of an Ingress name Services and ports of Services."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from kubesim.apimachinery.meta import name_of, namespace_of
 from kubesim.apis.podfacts import spec_of
 from kubesim.apis.servicespec import ports_of
 from kubesim.diagnosis.finding import Finding, ObjectRef
@@ -22,7 +23,7 @@ def backend_findings(
 ) -> Iterator[Finding]:
     """The same, with Services found by name and namespace."""
     ref = ObjectRef.of(ingress, "Ingress")
-    for path, backend in _placed(ingress):
+    for path, backend in placed_backends(ingress):
         wanted = dig(backend, "service", default=None) or {}
         name = str(wanted.get("name") or "")
         service = find_service(name, ref.namespace) if name else None
@@ -33,6 +34,41 @@ def backend_findings(
         if any((number and p.get("port") == number) or (word and p.get("name") == word) for p in ports):
             continue
         yield _no_such_port(ref, f"{path}.service.port", wanted, ports, number, word)
+
+
+def missing(view: View, ingress: JSONObject) -> Iterator[Finding]:
+    """Code 26. Of manifests nobody knows whether the Service stands elsewhere, unless there is one that was meant."""
+    ref = ObjectRef.of(ingress, "Ingress")
+    seen: set[str] = set()
+    for path, backend in placed_backends(ingress):
+        name = str(dig(backend, "service", "name", default=None) or "")
+        if not name or name in seen or view.service(name, ref.namespace) is not None:
+            continue
+        seen.add(name)
+        known = [name_of(s) for s in view.services(ref.namespace)]
+        meant = closest(name, known)
+        away = sorted({namespace_of(s) for s in view.services_named(name)} - {ref.namespace})
+        if view.planning and not meant and not away:
+            continue
+        yield _missing(ref, f"{path}.service.name", name, known, meant, away)
+
+
+def _missing(ref: ObjectRef, field: str, name: str, known: list[str], meant: str, away: list[str]) -> Finding:
+    evidence = [f"Services there: {', '.join(known[:5]) or 'none'}"]
+    fix = f"write name: {meant}" if meant else "make the Service, or name one that exists"
+    if away:
+        evidence.append(f"service/{name} is in namespace {', '.join(away[:3])}")
+    if away and not meant:
+        fix = f"move the Ingress to namespace {away[0]}: it leads to Services of its own namespace alone"
+    return Finding(
+        code=26,
+        severity="error",
+        object=ref,
+        field=field,
+        message=f"there is no Service {name} in namespace {ref.namespace}",
+        evidence=tuple(evidence),
+        fix=fix,
+    )
 
 
 def _no_such_port(
@@ -70,7 +106,8 @@ def _no_such_port(
     )
 
 
-def _placed(ingress: JSONObject) -> Iterator[tuple[str, JSONObject]]:
+def placed_backends(ingress: JSONObject) -> Iterator[tuple[str, JSONObject]]:
+    """Each backend, with its path in the object."""
     spec = spec_of(ingress)
     if spec.get("defaultBackend"):
         yield "spec.defaultBackend", spec["defaultBackend"]

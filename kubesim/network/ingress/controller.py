@@ -74,6 +74,11 @@ class IngressServer(Server):
         self._request_id = request_id
         self._default_certificate = default_certificate
 
+    @property
+    def routes(self) -> Routes:
+        """Those of this moment."""
+        return self._routes()
+
     def certificate(self, server_name: str) -> Pair | None:
         routes = self._routes()
         return routes.certificate(routes.site(server_name)) or self._default_certificate()
@@ -98,13 +103,13 @@ class IngressServer(Server):
         routes = self._routes()
         host = request.header("Host") or ""
         site = routes.site(host)
-        path = _normalized(request.path)
+        path = normalized(request.path)
         location = site.find(path)
         if location is None:
             passage.upstream_name = "upstream-default-backend"
             return self._secured(self._page(404))
         passage.upstream_name = location.backend.upstream
-        if not self.tls and self._redirects(site, location):
+        if not self.tls and redirects(site, location):
             return self._redirect(host, request.target)
         if location.options.body_size and len(request.body) > location.options.body_size:
             answer = self._page(413)
@@ -114,11 +119,8 @@ class IngressServer(Server):
         if upstream is None or not upstream.endpoints:
             return self._secured(self._page(503))
         wanted = self._forwarded(request, peer, host, number)
-        wanted.target = _rewritten(location, path, request.target)
+        wanted.target = rewritten(location, path, request.target)
         return self._secured(self._pass(wanted, request, upstream, location, passage))
-
-    def _redirects(self, site: Site, location: Location) -> bool:
-        return location.options.force_ssl_redirect or (site.tls and location.options.ssl_redirect)
 
     def _redirect(self, host: str, target: str) -> HTTPResponse:
         answer = self._page(308)
@@ -277,13 +279,18 @@ def builder(
     return listeners
 
 
-def _normalized(path: str) -> str:
+def redirects(site: Site, location: Location) -> bool:
+    """Whether a request without TLS is sent to the same address with it."""
+    return location.options.force_ssl_redirect or (site.tls and location.options.ssl_redirect)
+
+
+def normalized(path: str) -> str:
     """As nginx matches it: slashes merged, dots resolved."""
     found = posixpath.normpath("/" + path.lstrip("/"))
     return found + "/" if path.endswith(("/", "/.", "/..")) and found != "/" else found
 
 
-def _rewritten(location: Location, path: str, target: str) -> str:
+def rewritten(location: Location, path: str, target: str) -> str:
     """The path that the backend sees."""
     wanted = location.options.rewrite
     if not wanted or wanted == location.path:

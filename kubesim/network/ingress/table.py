@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from kubesim.apimachinery.gvk import GroupVersionResource
@@ -50,6 +50,21 @@ class Backend:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """Where an Ingress asks for a path of a host: its key, the field, and what is written there.
+
+    A default backend has no type of path; of an Ingress that has rules it stands for `/` of their hosts, and is `implied`.
+    """
+
+    ingress: str
+    field: str
+    host: str
+    path: str = "/"
+    path_type: str = ""
+    implied: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Location:
     """A path of a host, and where it leads."""
 
@@ -57,7 +72,14 @@ class Location:
     kind: Kind
     backend: Backend
     options: Options
+    claim: Claim
     pattern: re.Pattern[str] | None = None
+
+    def matches(self, path: str) -> bool:
+        """Whether a path may be served here, whatever other locations there are."""
+        if self.pattern is not None:
+            return bool(self.pattern.search(path))
+        return path == self.path if self.kind == "exact" else path.startswith(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +108,7 @@ class Site:
     def find(self, path: str) -> Location | None:
         """As nginx chooses a location: the path itself, then the first expression, then the longest prefix."""
         if self.uses_regex:
-            return next(
-                (found for found in self.locations if found.pattern and found.pattern.search(path)), None
-            )
+            return next((found for found in self.locations if found.matches(path)), None)
         best: Location | None = None
         for location in self.locations:
             if location.kind == "exact" and path == location.path:
@@ -105,11 +125,15 @@ class Site:
 
 
 class Table:
-    """Every host. Made from what is there now, and never changed."""
+    """Every host. Made from what is there now, and never changed.
+
+    `doubles` are the claims that came to nothing, as an older Ingress has the path, each with the one that has it.
+    """
 
     def __init__(self, ingresses: Iterable[JSONObject]) -> None:
         self._sites: dict[str, Site] = {EVERY_HOST: Site(EVERY_HOST)}
-        self._seen: set[tuple[str, str, str]] = set()
+        self._seen: dict[tuple[str, str, str], Claim] = {}
+        self.doubles: dict[Claim, Claim] = {}
         for ingress in sorted(ingresses, key=_age):
             self._add(ingress)
         for site in self._sites.values():
@@ -121,47 +145,65 @@ class Table:
         found = self._sites.get(name) or self._sites.get("*." + name.partition(".")[2])
         return found or self._sites[EVERY_HOST]
 
+    @property
+    def hosts(self) -> list[str]:
+        """The hosts that have a site of their own, with wildcards as they are written."""
+        return [host for host in self._sites if host != EVERY_HOST]
+
     def _add(self, ingress: JSONObject) -> None:
         spec, options = spec_of(ingress), _options(annotations_of(ingress))
-        namespace = namespace_of(ingress)
+        namespace, key = namespace_of(ingress), key_of(ingress)
+        if annotations_of(ingress).get(PREFIX + "canary") == "true":
+            return  # it never has a path of its own, only a share of another Ingress'
         default = _backend(spec.get("defaultBackend"), namespace)
         rules = spec.get("rules") or ()
         if default is not None and not rules:
-            self._locate(EVERY_HOST, "/", "prefix", default, options)
-        for rule in rules:
+            claim = Claim(key, "spec.defaultBackend", EVERY_HOST)
+            self._locate(claim, "/", "prefix", default, options)
+        for at, rule in enumerate(rules):
             host = str(rule.get("host") or EVERY_HOST).lower()
-            for entry in dig(rule, "http", "paths", default=[]):
+            for i, entry in enumerate(dig(rule, "http", "paths", default=None) or ()):
                 backend = _backend(entry.get("backend"), namespace)
                 if backend is not None:
-                    self._path(
-                        host, str(entry.get("path") or "/"), entry.get("pathType") or "", backend, options
-                    )
+                    where = f"spec.rules[{at}].http.paths[{i}]"
+                    path, kind = str(entry.get("path") or "/"), str(entry.get("pathType") or "")
+                    self._path(Claim(key, where, host, path, kind), backend, options)
             if default is not None:
-                self._locate(host, "/", "prefix", default, options)
-        for section in spec.get("tls") or ():
-            secret = str(section.get("secretName") or "")
-            for host in section.get("hosts") or ():
-                site = self._site(str(host).lower())
+                claim = Claim(key, "spec.defaultBackend", host, implied=True)
+                self._locate(claim, "/", "prefix", default, options)
+            self._encrypt(host, spec.get("tls") or (), namespace)
+
+    def _encrypt(self, host: str, sections: Iterable[JSONObject], namespace: str) -> None:
+        """Only a host that has a rule has a certificate: that of the first section that names it, or a wildcard of it."""
+        named = [(str(h).lower(), part) for part in sections for h in part.get("hosts") or ()]
+        for wanted in (host, "*." + host.partition(".")[2]):
+            found = next((part for name, part in named if name == wanted), None)
+            if found is not None:
+                site = self._site(host)
                 site.tls = True
-                if secret and site.secret is None:
-                    site.secret = namespace, secret
+                if site.secret is None and found.get("secretName"):
+                    site.secret = namespace, str(found["secretName"])
+                return
 
-    def _path(self, host: str, path: str, kind: str, backend: Backend, options: Options) -> None:
-        if kind == "Exact":
-            self._locate(host, path, "exact", backend, options)
-        elif kind == "Prefix" and path.rstrip("/"):
-            self._locate(host, path.rstrip("/") + "/", "prefix", backend, options)
-            self._locate(host, path.rstrip("/"), "exact", backend, options)
+    def _path(self, claim: Claim, backend: Backend, options: Options) -> None:
+        path = claim.path
+        if claim.path_type == "Exact":
+            self._locate(claim, path, "exact", backend, options)
+        elif claim.path_type == "Prefix" and path.rstrip("/"):
+            self._locate(claim, path.rstrip("/") + "/", "prefix", backend, options)
+            self._locate(claim, path.rstrip("/"), "exact", backend, options)
         else:
-            self._locate(host, path, "prefix", backend, options)
+            self._locate(claim, path, "prefix", backend, options)
 
-    def _locate(self, host: str, path: str, kind: Kind, backend: Backend, options: Options) -> None:
-        if (host, path, kind) in self._seen:
+    def _locate(self, claim: Claim, path: str, kind: Kind, backend: Backend, options: Options) -> None:
+        first = self._seen.setdefault((claim.host, path, kind), claim)
+        if first is not claim:
+            if first.ingress != claim.ingress:
+                self.doubles.setdefault(claim, first)
             return
-        self._seen.add((host, path, kind))
-        site = self._site(host)
+        site = self._site(claim.host)
         site.uses_regex = site.uses_regex or options.use_regex or bool(options.rewrite)
-        site.locations.append(Location(path, kind, backend, options))
+        site.locations.append(Location(path, kind, backend, options, claim))
 
     def _site(self, host: str) -> Site:
         return self._sites.setdefault(host, Site(host))
@@ -183,6 +225,10 @@ class Routes:
             self._upstreams = {}
             self._generation = generation
         return self
+
+    @property
+    def table(self) -> Table:
+        return self._table
 
     def site(self, host: str) -> Site:
         return self._table.site(host)
@@ -269,7 +315,7 @@ def _as_expression(location: Location) -> Location:
         pattern = re.compile(f"^{location.path}", re.IGNORECASE)
     except re.error:
         pattern = re.compile(f"^{re.escape(location.path)}", re.IGNORECASE)
-    return Location(location.path, "regex", location.backend, location.options, pattern)
+    return replace(location, kind="regex", pattern=pattern)
 
 
 def _upstream(client: Client, backend: Backend) -> Upstream | None:

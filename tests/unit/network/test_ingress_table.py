@@ -130,12 +130,41 @@ def test_an_expression_that_is_none_is_taken_as_text() -> None:
     assert _find(table, "a.test", "/(") == "x"
 
 
-def test_certificates_are_those_of_the_first_section() -> None:
-    tls = [{"hosts": ["a.test"], "secretName": "one"}, {"hosts": ["a.test", "b.test"], "secretName": "two"}]
-    table = Table([_ingress("i", _rule("a.test", ("/", "Prefix", "a")), tls=tls)])
-    assert table.site("a.test").secret == ("default", "one")
-    assert table.site("b.test").secret == ("default", "two")
-    assert table.site("c.test").secret is None
+def test_certificates_are_those_of_the_first_section_that_names_the_host() -> None:
+    tls = [
+        {"hosts": ["*.test"], "secretName": "wild"},
+        {"hosts": ["a.test"], "secretName": "one"},
+        {"hosts": ["a.test", "b.test", "no-rule.test"], "secretName": "two"},
+    ]
+    rules = [_rule(host, ("/", "Prefix", "a")) for host in ("a.test", "b.test", "c.test", "d.other")]
+    table = Table([_ingress("all", defaultBackend=_backend("any")), _ingress("i", *rules, tls=tls)])
+    found = {
+        host: table.site(host).secret for host in ("a.test", "b.test", "c.test", "d.other", "no-rule.test")
+    }
+    assert found == {
+        "a.test": ("default", "one"),
+        "b.test": ("default", "two"),
+        "c.test": ("default", "wild"),
+        "d.other": None,
+        "no-rule.test": None,  # it makes no site: rules for any host answer
+    }
+    assert _find(table, "no-rule.test", "/") == "any"
+
+
+def test_what_came_to_nothing_is_known_with_who_has_it_instead() -> None:
+    old = _ingress("old", _rule("a.test", ("/x", "Prefix", "x")), defaultBackend=_backend("rest"))
+    young = _ingress(
+        "young", _rule("a.test", ("/y", "Prefix", "y"), ("/x/", "Prefix", "x")), at="2026-02-01T00:00:00Z"
+    )
+    [(lost, kept)] = Table([young, old]).doubles.items()
+    assert (lost.ingress, lost.field, lost.path) == ("default/young", "spec.rules[0].http.paths[1]", "/x/")
+    assert (kept.ingress, kept.field) == ("default/old", "spec.rules[0].http.paths[0]")
+
+
+def test_a_canary_never_takes_a_path() -> None:
+    canary = _ingress("a", _rule("a.test", ("/", "Prefix", "new")), annotations={"canary": "true"})
+    table = Table([canary, _ingress("b", _rule("a.test", ("/", "Prefix", "main")))])
+    assert (_find(table, "a.test", "/"), table.doubles) == ("main", {})
 
 
 @pytest.mark.parametrize(
