@@ -171,7 +171,7 @@ class Journey:
         for pod in self._world.on_node(node.name):
             for forwarded in pod.host_ports:
                 if (forwarded.protocol, forwarded.port) == (self._protocol, self._port) and (
-                    forwarded.address in ("", "0.0.0.0", "::", self._address)  # noqa: S104 - any address
+                    forwarded.address in ("", "::" if ":" in self._address else "0.0.0.0", self._address)  # noqa: S104 - any address
                 ):
                     self._steps.append(Forwarded(node.name, pod.title, forwarded.target))
                     hairpin = self._source in pod.addresses or is_loopback(self._source)

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from kubesim.network.world import NodePlace, PodPlace
     from kubesim.runtime.spec import ContainerSpec
 
-HOST_NETWORK: Final = "172.18.0.0/16"
-HOST_GATEWAY: Final = "172.18.0.1"
-"""The network that joins the nodes, and the computer on it that is outside."""
+HOST_NETWORKS: Final = ("172.18.0.0/16", "fc00:f853:ccd:e793::/64")
+"""The network that joins the nodes, in both families; the first address is that of the computer outside."""
+LINK_LOCAL: Final = "fe80::/64"
 _LOCAL_TRIP, _TRIP = 0.045, 0.084  # milliseconds
 
 
@@ -103,21 +103,27 @@ class PodView(FabricView):
         addresses = self.origin.addresses
         if not addresses:
             return (LOOPBACK,)
-        own = tuple(_with_length(a) for a in addresses)
-        return (LOOPBACK, Interface("eth0", own, mac_of(addresses[0]), peer_index=peer_of(addresses[0])))
+        mac = mac_of(addresses[0])
+        own = _with_link_local([_with_length(a) for a in addresses], mac)
+        return (LOOPBACK, Interface("eth0", own, mac, peer_index=peer_of(addresses[0])))
 
     def routes(self) -> tuple[Route, ...]:
-        """As the CNI plugin ptp makes them: everything goes to the node, the Pod's own range too."""
-        own = self.origin.address("")
-        if not own:
-            return ()
-        network = ip_interface(_with_length(own)).network
-        gateway = str(network[1])
-        return (
-            Route("default", "eth0", gateway=gateway),
-            Route(str(network), "eth0", gateway=gateway, source=own),
-            Route(gateway, "eth0", source=own, scope="link"),
-        )
+        """As the CNI plugin ptp makes them: everything goes to the node, the Pod's own range too. Linux lists those of IPv6
+        the most special first, and without their sources.
+        """
+        found: list[Route] = []
+        for own in filter(None, (self.origin.address(""), self.origin.address(":"))):
+            network = ip_interface(_with_length(own)).network
+            gateway, source = str(network[1]), "" if network.version == 6 else own
+            routes = [
+                Route("default", "eth0", gateway=gateway),
+                Route(str(network), "eth0", gateway=gateway, source=source),
+                Route(gateway, "eth0", source=source, scope="" if network.version == 6 else "link"),
+            ]
+            if network.version == 6:
+                routes = [*routes[:0:-1], Route(LINK_LOCAL, "eth0", protocol="kernel"), routes[0]]
+            found += routes
+        return tuple(found)
 
 
 class NodeView(FabricView):
@@ -131,9 +137,9 @@ class NodeView(FabricView):
         own = self.origin.addresses
         found = [LOOPBACK]
         if own:
-            lengths = tuple(f"{a}/{'64' if ':' in a else '16'}" for a in own)
+            lengths = [f"{a}/{'64' if ':' in a else '16'}" for a in own]
             mac = "02:42:" + ":".join(f"{b:02x}" for b in ip_address(own[0]).packed[-4:])
-            found.append(Interface("eth0", lengths, mac, peer_index=7))
+            found.append(Interface("eth0", _with_link_local(lengths, mac), mac, peer_index=7))
         if node is not None:
             for pod in self._pods():
                 gateways = dict.fromkeys(node.gateway(a) for a in pod.addresses)
@@ -142,21 +148,37 @@ class NodeView(FabricView):
         return tuple(found)
 
     def routes(self) -> tuple[Route, ...]:
-        own, node = self.origin.address(""), self._node()
-        if not own or node is None:
+        node = self._node()
+        if node is None:
             return ()
-        routes = [Route("default", "eth0", gateway=HOST_GATEWAY)]
-        for pod in self._pods():
-            routes += [Route(a, veth_of(pod), scope="host") for a in pod.addresses if ":" not in a]
-        for other in self._fabric.world.nodes:
-            if other.name != node.name and other.address():
-                routes += [
-                    Route(str(n), "eth0", gateway=other.address())
-                    for n in other.pod_networks
-                    if n.version == 4
-                ]
-        local = Route(HOST_NETWORK, "eth0", source=own, scope="link", protocol="kernel")
-        return (routes[0], *sorted(routes[1:], key=_by_network), local)
+        found: list[Route] = []
+        pods = self._pods()
+        for network in map(ip_network, HOST_NETWORKS):
+            like = ":" if network.version == 6 else ""
+            own = self.origin.address(like)
+            if not own:
+                continue
+            routes = [
+                Route(a, veth_of(pod), scope="" if like else "host")
+                for pod in pods
+                for a in pod.addresses
+                if (":" in a) == bool(like)
+            ]
+            routes += [
+                Route(str(n), "eth0", gateway=other.address(like))
+                for other in self._fabric.world.nodes
+                if other.name != node.name and other.address(like)
+                for n in other.pod_networks
+                if n.version == network.version
+            ]
+            default = Route("default", "eth0", gateway=str(network[1]))
+            if like:
+                local = [Route(str(n), "eth0", protocol="kernel") for n in (network, LINK_LOCAL)]
+                found += [*sorted([*routes, *local], key=_by_network), default]
+            else:
+                local = [Route(str(network), "eth0", source=own, scope="link", protocol="kernel")]
+                found += [default, *sorted(routes, key=_by_network), *local]
+        return tuple(found)
 
     def _node(self) -> NodePlace | None:
         with self._fabric.runtime.lock:
@@ -168,13 +190,18 @@ class OutsideView(FabricView):
     """The computer outside, on the network of the nodes."""
 
     def interfaces(self) -> tuple[Interface, ...]:
-        length = HOST_NETWORK.partition("/")[2]
-        own = tuple(f"{a}/{length}" for a in self.origin.addresses)
-        return (LOOPBACK, Interface("eth0", own, "02:42:ac:12:00:01"))
+        mac = "02:42:ac:12:00:01"
+        own = [f"{a}/{'64' if ':' in a else '16'}" for a in self.origin.addresses]
+        return (LOOPBACK, Interface("eth0", _with_link_local(own, mac), mac))
 
     def routes(self) -> tuple[Route, ...]:
-        own = self.origin.address("")
-        return (Route(HOST_NETWORK, "eth0", source=own, scope="link", protocol="kernel"),)
+        four, six = HOST_NETWORKS
+        found = []
+        if own := self.origin.address(""):
+            found.append(Route(four, "eth0", source=own, scope="link", protocol="kernel"))
+        if self.origin.address(":"):
+            found += [Route(network, "eth0", protocol="kernel") for network in (six, LINK_LOCAL)]
+        return tuple(found)
 
 
 def view_of_pod(fabric: Fabric, spec: ContainerSpec) -> FabricView:
@@ -228,6 +255,15 @@ def view_of_outside(fabric: Fabric) -> FabricView:
 
 def _with_length(address: str) -> str:
     return address if "/" in address else address + ("/64" if ":" in address else "/24")
+
+
+def _with_link_local(addresses: list[str], mac: str) -> tuple[str, ...]:
+    """An interface's addresses: where IPv6 is, it has one for the link alone, made of its hardware address (EUI-64)."""
+    if not any(":" in a for a in addresses):
+        return tuple(addresses)
+    parts = [int(part, 16) for part in mac.split(":")]
+    number = bytes([parts[0] ^ 2, *parts[1:3], 0xFF, 0xFE, *parts[3:]])
+    return (*addresses, f"{ip_address(bytes([0xFE, 0x80, *bytes(6), *number]))}/64")
 
 
 def _by_network(route: Route) -> int:

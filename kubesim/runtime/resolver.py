@@ -11,7 +11,8 @@ import ipaddress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from kubesim.runtime.network_view import NetworkError
+from kubesim.runtime.addressorder import GLIBC, MUSL, Order, in_order
+from kubesim.runtime.network_view import NetworkError, is_loopback
 from kubesim.util.dnsmessage import DNSMessage
 
 if TYPE_CHECKING:
@@ -138,17 +139,30 @@ def canonical_name(answer: DNSMessage, name: str) -> str:
     return name
 
 
+def own_addresses(machine: Machine) -> list[str]:
+    """The machine's addresses beyond loopback and link-local."""
+    found = [a.partition("/")[0] for i in machine.network.interfaces() for a in i.addresses]
+    return [a for a in found if not is_loopback(a) and not a.startswith("fe80")]
+
+
 def has_ipv6(machine: Machine) -> bool:
-    """Whether AAAA answers are of use: an address beyond loopback and link-local."""
-    return any(
-        ":" in a and not a.startswith(("fe80", "::1"))
-        for i in machine.network.interfaces()
-        for a in i.addresses
-    )
+    """Whether AAAA answers are of use."""
+    return any(":" in a for a in own_addresses(machine))
 
 
-def lookup(machine: Machine, name: str, *, family: int = 0, both: bool = False) -> list[str]:
-    """getaddrinfo(3): the addresses of a name, IPv4 first. `family` is 4, 6 or 0; `both` asks for IPv6 in any case.
+def sorted_addresses(machine: Machine, addresses: list[str], order: Order | None = None) -> list[str]:
+    """Addresses of a name in the order in which the machine's C library gives them, or another resolver."""
+    if not any(":" in a for a in addresses):
+        return addresses
+    musl = machine.image.os in ("alpine", "busybox")
+    return in_order(addresses, own_addresses(machine), order or (MUSL if musl else GLIBC))
+
+
+def lookup(
+    machine: Machine, name: str, *, family: int = 0, both: bool = False, order: Order | None = None
+) -> list[str]:
+    """getaddrinfo(3): the addresses of a name, the best one first. `family` is 4, 6 or 0; `both` asks for IPv6 in any case.
+    `order` is that of another resolver than the C library's.
 
     Raises ResolveError.
     """
@@ -159,7 +173,9 @@ def lookup(machine: Machine, name: str, *, family: int = 0, both: bool = False) 
         return [bare]
     local = [a for a in hosts_addresses(machine, name) if not family or (family == 6) == (":" in a)]
     if local:
-        return [a for a in local if ":" not in a] or local
+        if not has_ipv6(machine):
+            return [a for a in local if ":" not in a] or local
+        return sorted_addresses(machine, local, order)
     if not valid_name(name):
         raise ResolveError(name)
     config = resolver_config(machine)
@@ -177,7 +193,7 @@ def lookup(machine: Machine, name: str, *, family: int = 0, both: bool = False) 
                 break
             found += addresses_in(answer, qtype)
         if found:
-            return found
+            return sorted_addresses(machine, found, order)
         if silent:
             break
     raise ResolveError(name, temporary=silent)

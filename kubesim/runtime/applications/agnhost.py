@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from kubesim.runtime.application import Application, Conversation, Listener, Peer, TransportProtocol
 from kubesim.runtime.applications.base import Server, as_json
-from kubesim.runtime.applications.client import DialError, dial, http_get, resolve
+from kubesim.runtime.applications.client import DialError, dial, http_get, join_host_port, resolve
 from kubesim.runtime.filesystem import FILE, Node
 from kubesim.runtime.http1 import HTTPRequest, HTTPResponse
 from kubesim.runtime.machine import Machine, ProcessEntry
@@ -145,7 +145,7 @@ class NetExec(Server):
         if protocol.lower() not in ("", "http", "udp", "sctp"):
             return self.go_error(f"unsupported protocol. {protocol}", 400)
         try:
-            address = resolve(self.machine, host)
+            address = resolve(self.machine, host)[0]
             number = int(port)
         except (DialError, ValueError) as error:
             return self.go_error(f"host and/or port param are invalid. {error}", 400)
@@ -168,7 +168,7 @@ class NetExec(Server):
 
     def _dial_once(self, protocol: str, address: str, port: int, request: str) -> str:
         if protocol in ("", "http"):
-            url = f"http://{address}:{port}/{request}"
+            url = f"http://{join_host_port(address, port)}/{request}"
             try:
                 return http_get(
                     self.machine, address, port, f"/{quote(request, safe='/?&=%:+-_.~')}"
@@ -182,7 +182,7 @@ class NetExec(Server):
             if protocol == "udp":
                 text = "connection refused" if error.kind == "refused" else "i/o timeout"
                 raise DialError(
-                    f"reading from udp connection failed. err:'read udp {address}:{port}: read: {text}'"
+                    f"reading from udp connection failed. err:'read udp {join_host_port(address, port)}: read: {text}'"
                 ) from None
             raise DialError(f"sctp dial failed. err:{error}") from None
         answer = (

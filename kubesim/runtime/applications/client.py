@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kubesim.runtime.addressorder import GO
 from kubesim.runtime.application import TransportProtocol
 from kubesim.runtime.http1 import BadMessage, HTTPRequest, HTTPResponse
 from kubesim.runtime.machine import Machine
@@ -22,12 +23,12 @@ def join_host_port(host: str, port: int | str) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def resolve(machine: Machine, host: str) -> str:
-    """One address of a host. Raises DialError with Go's text."""
+def resolve(machine: Machine, host: str) -> list[str]:
+    """The addresses of a host, the best one first. Raises DialError with Go's text."""
     if not host or is_address(host.strip("[]")):
-        return host.strip("[]") or "127.0.0.1"
+        return [host.strip("[]") or "127.0.0.1"]
     try:
-        return lookup(machine, host)[0]
+        return lookup(machine, host, order=GO)
     except ResolveError as error:
         server = resolver_config(machine).nameservers[0]
         if error.temporary:
@@ -36,18 +37,20 @@ def resolve(machine: Machine, host: str) -> str:
 
 
 def dial(machine: Machine, host: str, port: int, protocol: TransportProtocol = "TCP") -> Connection:
-    """Open a connection. Raises DialError."""
-    address = resolve(machine, host)
-    where = join_host_port(address, port)
-    network = protocol.lower()
-    try:
-        return machine.network.connect(address, port, protocol)
-    except Refused:
-        raise DialError(f"dial {network} {where}: connect: connection refused", kind="refused") from None
-    except TimedOut:
-        raise DialError(f"dial {network} {where}: i/o timeout", kind="timeout") from None
-    except NetworkError:
-        raise DialError(f"dial {network} {where}: connect: no route to host") from None
+    """Open a connection, to the first address that takes it. Raises DialError, about the first one of all."""
+    failed: DialError | None = None
+    for address in resolve(machine, host):
+        where, network = join_host_port(address, port), protocol.lower()
+        try:
+            return machine.network.connect(address, port, protocol)
+        except Refused:
+            error = DialError(f"dial {network} {where}: connect: connection refused", kind="refused")
+        except TimedOut:
+            error = DialError(f"dial {network} {where}: i/o timeout", kind="timeout")
+        except NetworkError:
+            error = DialError(f"dial {network} {where}: connect: no route to host")
+        failed = failed or error
+    raise failed or DialError(f"lookup {host}: no such host", kind="dns")
 
 
 def http_get(

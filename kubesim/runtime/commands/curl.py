@@ -24,12 +24,17 @@ from kubesim.runtime.commands.transfer import (
     find_addresses,
     is_address,
     join_url,
+    one_of_each,
     parse_url,
     send,
 )
 from kubesim.runtime.http1 import Headers, HTTPRequest, HTTPResponse, find_header
 from kubesim.runtime.network_view import Refused, TimedOut
 from kubesim.runtime.process import Process
+from kubesim.runtime.resolver import has_ipv6
+
+HAPPY_EYEBALLS = 0.2
+"""Seconds until the other family is tried too: --happy-eyeballs-timeout-ms."""
 
 _ERRORS = {
     1: "Unsupported protocol", 3: "URL using bad/illegal format "
@@ -338,8 +343,7 @@ class _Session:
         )
 
     def _exchange(self, url: URL, method: str, body: bytes, extra: Headers) -> HTTPResponse:
-        address = self._address(url)
-        connection = self._connect(url, address)
+        connection, address = self._reach(url, self._addresses(url))
         if url.scheme == "https":
             self._handshake(connection.tls, url)
         request = HTTPRequest(
@@ -380,17 +384,22 @@ class _Session:
         self._show_answer(url, method, request, answer)
         return answer
 
-    def _address(self, url: URL) -> str:
+    def _addresses(self, url: URL) -> list[str]:
         override = self.resolved.get((url.host.lower(), url.port))
         if override is not None:
             self.say(f"Added {url.host}:{url.port}:{override} to DNS cache")
             self.say(f"Hostname {url.host} was found in DNS cache")
-            return override
+            return [override]
         if is_address(url.host):
-            return url.host
-        if url.host == "localhost":
-            return "127.0.0.1"
+            return [url.host]
         family = 4 if self.options.on("ipv4") else 6 if self.options.on("ipv6") else 0
+        if url.host == "localhost":
+            dual = has_ipv6(self.process.machine)
+            return [
+                a
+                for a, f in (("::1", 6), ("127.0.0.1", 4))
+                if family == f or (not family and (dual or f == 4))
+            ]
         before = self.process.timeline.now()
         try:
             found = find_addresses(self.process, url.host, family=family)
@@ -413,13 +422,23 @@ class _Session:
             self.say(f"Host {url.host}:{url.port} was resolved.")
             self.say(f"IPv6: {', '.join(six) or '(none)'}")
             self.say(f"IPv4: {', '.join(four) or '(none)'}")
-        return found[0]
+        return one_of_each(found)
 
-    def _connect(self, url: URL, address: str) -> Any:
+    def _reach(self, url: URL, addresses: list[str]) -> tuple[Any, str]:
+        """A connection to the first address that takes it; the second family's turn comes soon (RFC 8305)."""
+        self.connections += 1
+        for address in addresses[:-1]:
+            try:
+                return self._connect(url, address, HAPPY_EYEBALLS), address
+            except CurlError as error:
+                if error.code != 28:
+                    self.say(error.verbose[0])
+        return self._connect(url, addresses[-1]), addresses[-1]
+
+    def _connect(self, url: URL, address: str, patience: float | None = None) -> Any:
         shown = f"[{address}]" if ":" in address else address
         self.say(f"  Trying {shown}:{url.port}...")
-        limit = min((t for t in (self.max_time, self.connect_time) if t is not None), default=None)
-        self.connections += 1
+        limit = min((t for t in (self.max_time, self.connect_time, patience) if t is not None), default=None)
         try:
             connection, _ = connect(self.process, address, url.port, timeout=limit)
         except TimedOut:

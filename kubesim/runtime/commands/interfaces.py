@@ -40,7 +40,7 @@ def ip(process: Process) -> int:
         return _ip_routes(process, words[1:], family)
     if "neighbour".startswith(word) or "neighbor".startswith(word):
         for route in process.machine.network.routes():
-            if route.gateway:
+            if route.gateway and family in (0, _version(route.gateway)):
                 process.print(f"{route.gateway} dev {route.device} lladdr ee:ee:ee:ee:ee:ee REACHABLE ")
         return 0
     if "rule".startswith(word):
@@ -148,6 +148,8 @@ def _ip_links(process: Process, words: list[str], *, brief: bool) -> int:
 
 
 def _ip_routes(process: Process, words: list[str], family: int) -> int:
+    if words[:1] == ["get"] and len(words) > 1:
+        family = _version(words[1])
     routes = [
         r
         for r in process.machine.network.routes()
@@ -168,6 +170,11 @@ def _route_text(route: Route, *, busybox: bool) -> str:
     if route.gateway:
         text += f" via {route.gateway}"
     text += f" dev {route.device} "
+    if ":" in route.destination + route.gateway:
+        metric = 256 if route.protocol == "kernel" else 1024
+        if busybox:
+            return f"{text} metric {metric} "
+        return text + (f"proto {route.protocol} " if route.protocol else "") + f"metric {metric} pref medium"
     if busybox:
         return (
             text
@@ -187,7 +194,8 @@ def _route_get(process: Process, target: str, routes: list[Route]) -> int:
     except ValueError:
         process.error(f'Error: inet prefix is expected rather than "{target}".')
         return 1
-    own = next((str(i) for i in process.machine.facts.get("ips") or ()), "")
+    ips = [str(i) for i in process.machine.facts.get("ips") or ()]
+    own = next((i for i in ips if _version(i) == address.version), "")
     if target == own or address.is_loopback:
         process.print(f"local {target} dev lo src {target} uid {process.machine.fs.uid} \n    cache <local> ")
         return 0
@@ -200,6 +208,11 @@ def _route_get(process: Process, target: str, routes: list[Route]) -> int:
         process.error("RTNETLINK answers: Network is unreachable")
         return 2
     via = f" via {best.gateway}" if best.gateway else ""
+    if address.version == 6:
+        process.print(
+            f"{target} from ::{via} dev {best.device} src {best.source or own} metric 1024 pref medium"
+        )
+        return 0
     process.print(
         f"{target}{via} dev {best.device} src {best.source or own} uid {process.machine.fs.uid} \n    cache "
     )
@@ -316,7 +329,7 @@ def route_rows(process: Process) -> list[tuple[str, str, str, str, str]]:
 
 
 def arp(process: Process) -> int:
-    gateway = next((r for r in process.machine.network.routes() if r.gateway), None)
+    gateway = next((r for r in process.machine.network.routes() if r.gateway and ":" not in r.gateway), None)
     if process.machine.flavour == "busybox" or "-a" in process.args:
         if gateway:
             process.print(f"? ({gateway.gateway}) at ee:ee:ee:ee:ee:ee [ether]  on {gateway.device}")

@@ -6,6 +6,7 @@ The outputs are those of BIND 9.18 and busybox 1.36, which print what they do fo
 from __future__ import annotations
 
 import ipaddress
+from contextlib import suppress
 
 from kubesim.runtime.commands.common import program
 from kubesim.runtime.commands.options import parse
@@ -16,6 +17,7 @@ from kubesim.runtime.resolver import (
     ResolverConfig,
     ask,
     canonical_name,
+    has_ipv6,
     hosts_addresses,
     hosts_entries,
     is_address,
@@ -411,14 +413,20 @@ def _getent_host(process: Process, database: str, key: str) -> int:
         process.print(f"{key:<15} {pointers[0]}")
         return 0
     family = {"ahostsv4": 4, "ahostsv6": 6}.get(database, 0)
+    addresses: list[str] = []
+    if database == "hosts" and has_ipv6(machine):
+        # gethostbyname2 is asked for IPv6, and only where there is none for IPv4.
+        with suppress(ResolveError):
+            addresses = lookup(machine, key, family=6)
+        family = 4
     try:
-        addresses = lookup(machine, key, family=family, both=database == "ahosts")
+        addresses = addresses or lookup(machine, key, family=family, both=database == "ahosts")
     except ResolveError:
         return 2
     canonical = (
         key.rstrip(".")
         if hosts_addresses(machine, key) or is_address(key)
-        else _canonical(process, key, config)
+        else _canonical(process, key, config, "AAAA" if ":" in addresses[0] else "A")
     )
     if database == "hosts":
         for address in addresses:
@@ -435,9 +443,9 @@ def _getent_host(process: Process, database: str, key: str) -> int:
     return 0
 
 
-def _canonical(process: Process, name: str, config: ResolverConfig) -> str:
+def _canonical(process: Process, name: str, config: ResolverConfig, qtype: str) -> str:
     for candidate in search_names(name, config):
-        answer = ask(process.machine, candidate, "A", config)
+        answer = ask(process.machine, candidate, qtype, config)
         if answer is not None and answer.answers:
             return canonical_name(answer, candidate).rstrip(".")
     return name

@@ -6,7 +6,7 @@ from base64 import b64encode
 
 from kubesim.runtime.commands.common import program
 from kubesim.runtime.commands.options import Options, parse
-from kubesim.runtime.commands.transfer import find_addresses
+from kubesim.runtime.commands.transfer import find_addresses, one_of_each
 from kubesim.runtime.network_view import Connection, NetworkError, Refused, TimedOut
 from kubesim.runtime.process import Null, Process
 from kubesim.runtime.resolver import ResolveError, is_address
@@ -57,8 +57,9 @@ def nc(process: Process) -> int:
             if "n" not in opts
             else f"port number invalid: {ports}"
         )
+    family = 6 if "6" in opts else 4 if "4" in opts else 0
     try:
-        address = host if is_address(host) else find_addresses(process, host)[0]
+        addresses = [host] if is_address(host) else one_of_each(find_addresses(process, host, family=family))
     except ResolveError as error:
         if busybox:
             return process.fail(f"bad address '{host}'")
@@ -66,7 +67,12 @@ def nc(process: Process) -> int:
         return process.fail(f'getaddrinfo for host "{host}" port {ports}: {reason}')
     code = 1
     for port in range(int(low), min(int(high or low), int(low) + 1000) + 1):
-        code = min(code, _connect(process, opts, host, address, port))
+        # BusyBox's takes the first address alone.
+        for address in addresses[:1] if busybox else addresses:
+            found = _connect(process, opts, host, address, port)
+            code = min(code, found)
+            if found == 0:
+                break
     return code
 
 

@@ -6,6 +6,7 @@ from kubesim.runtime.commands.common import human, program
 from kubesim.runtime.commands.options import UsageError, missing_operand, parse
 from kubesim.runtime.process import Process
 from kubesim.runtime.procfs import CPUS, KERNEL, KERNEL_BUILD, MEMORY_KIB, mount_table
+from kubesim.runtime.resolver import hosts_addresses, sorted_addresses
 
 
 @program
@@ -33,7 +34,15 @@ def hostname(process: Process) -> int:
     if "I" in opts:
         process.print(" ".join(addresses) + " ")
     elif "i" in opts:
-        process.print(addresses[0] if addresses else "127.0.0.1")
+        # Debian's asks getaddrinfo for its own name and prints all it hears; BusyBox's knows IPv4 alone.
+        if machine.flavour == "busybox":
+            addresses = [a for a in addresses if ":" not in a] or addresses
+            addresses = addresses[:1]
+        elif any(":" in a for a in addresses):
+            addresses = sorted_addresses(machine, hosts_addresses(machine, machine.hostname) or addresses)
+        else:
+            addresses = addresses[:1]
+        process.print(" ".join(addresses) or "127.0.0.1")
     elif "f" in opts:
         process.print(f"{machine.hostname}.{domain}" if domain else machine.hostname)
     elif "d" in opts:

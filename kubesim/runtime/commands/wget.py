@@ -17,6 +17,7 @@ from kubesim.runtime.commands.transfer import (
     find_addresses,
     is_address,
     join_url,
+    one_of_each,
     parse_url,
     send,
 )
@@ -237,10 +238,11 @@ class _GNU(_Client):
         lead = ""
         try:
             if is_address(url.host):
-                address = url.host
+                address, others = url.host, []
             else:
-                address = find_addresses(process, url.host)[0]
-                self.note(f"Resolving {url.host} ({url.host})... {address}")
+                family = 4 if "4" in self.opts else 6 if "6" in self.opts else 0
+                address, *others = one_of_each(find_addresses(process, url.host, family=family))
+                self.note(f"Resolving {url.host} ({url.host})... {', '.join([address, *others])}")
                 lead = f"{url.host} ({url.host})|{address}|"
         except ResolveError as error:
             reason = (
@@ -257,20 +259,27 @@ class _GNU(_Client):
             try:
                 connection, _ = connect(process, address, url.port, timeout=self.timeout(130.0))
                 break
-            except TimedOut:
-                self.note(f"Connecting to {shown}:{url.port}... failed: Connection timed out.")
+            except NetworkError as error:
+                reason = (
+                    "Connection timed out"
+                    if isinstance(error, TimedOut)
+                    else "Connection refused"
+                    if isinstance(error, Refused)
+                    else "No route to host"
+                )
+                self.note(f"Connecting to {shown}:{url.port}... failed: {reason}.")
+                if others:
+                    address = others.pop()
+                    shown = f"{url.host} ({url.host})|{address}|"
+                    continue
+                if not isinstance(error, TimedOut):
+                    return 4
                 if attempt == tries:
                     self.note("Giving up.\n")
                     return 4
                 self.note("Retrying.\n")
                 process.timeline.pass_by(min(attempt, 10))
                 self.note(f"--{self._at()}--  (try:{attempt + 1:2d})  {url.text()}")
-            except Refused:
-                self.note(f"Connecting to {shown}:{url.port}... failed: Connection refused.")
-                return 4
-            except NetworkError:
-                self.note(f"Connecting to {shown}:{url.port}... failed: No route to host.")
-                return 4
         self.note(f"Connecting to {shown}:{url.port}... connected.")
         if url.scheme == "https" and not connection.tls:
             self.note(
