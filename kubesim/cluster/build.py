@@ -210,6 +210,12 @@ class Cluster:
         if key:
             WorkState(self.state).post(("kubelet", key), self.clock.now(), "a container of it ended")
 
+    def _network_of(self, node: str) -> NetworkView | None:
+        """The network as a node sees it."""
+        from kubesim.network.views import view_of_node
+
+        return view_of_node(self.network.fabric, node)
+
     @property
     def network(self) -> ClusterNetwork:
         """What moves packets between Pods, nodes and the outside. Raises RuntimeError in a cluster that runs nothing."""
@@ -439,6 +445,7 @@ class Cluster:
                 runtime=runtime,
                 nodes=self.config.node_names(),
                 config=kubelet.KubeletConfig.of(self.config.dns_address, self.config.addresses(HOST)[0]),
+                network=self._network_of,
             )
         return standard.in_order(found)
 

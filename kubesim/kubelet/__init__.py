@@ -16,6 +16,7 @@ from kubesim.util.state import StateStore
 
 if TYPE_CHECKING:
     from kubesim.runtime.container import ContainerRuntime
+    from kubesim.runtime.network_view import NetworkView
 
 __all__ = ["HOLD_ANNOTATION", "KubeletConfig", "reconcilers"]
 
@@ -31,10 +32,12 @@ def reconcilers(
     nodes: Collection[str],
     config: KubeletConfig | None = None,
     present: Callable[[], datetime] | None = None,
+    network: Callable[[str], NetworkView | None] | None = None,
 ) -> list[Reconciler]:
     """The kubelets of `nodes`, the names of the nodes that are simulated; other nodes' Pods are left alone.
 
-    `present` tells the time up to which is caught up; by default the clock is asked.
+    `present` tells the time up to which is caught up; by default the clock is asked. `network` is how a node sees it, for
+    the requests of lifecycle hooks.
 
     When a container changes other than through the kubelet (a command killed its process), enqueue the
     Pod's key for the controller `kubelet`: `Manager.enqueue`.
@@ -55,5 +58,6 @@ def reconcilers(
             nodes=nodes,
             config=config or KubeletConfig(),
             present=present,
+            network=network,
         )
     ]

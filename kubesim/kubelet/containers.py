@@ -18,6 +18,7 @@ from kubesim.kubelet.config import KubeletConfig
 from kubesim.kubelet.downward import PodFacts
 from kubesim.kubelet.environment import build_environment, expand
 from kubesim.kubelet.errors import ConfigError
+from kubesim.kubelet.hooks import Hooks, NetworkOf, Outcome
 from kubesim.kubelet.names import hostname_and_domain, hosts_file, resolv_conf
 from kubesim.kubelet.record import ContainerRecord, PodRecord
 from kubesim.kubelet.sources import Sources
@@ -26,11 +27,9 @@ from kubesim.runtime.images import ImagePullError
 from kubesim.runtime.spec import (
     ContainerPort,
     ContainerSpec,
-    ExecError,
     NotRunning,
     PulledImage,
     StartError,
-    Streams,
 )
 from kubesim.util.durations import format_duration
 from kubesim.util.gotext import quote
@@ -44,9 +43,9 @@ if TYPE_CHECKING:
 
 # After a failed start the Pod is looked at again after this time: podWorkers' backOffPeriod.
 RETRY: Final = timedelta(seconds=10)
-# A pull that failed shows as ErrImagePull until the next look at the Pod, which the sandbox's start soon
-# causes.
-_PULL_ERROR_SHOWS: Final = timedelta(seconds=1)
+# A pull that failed shows as ErrImagePull until the next look at the Pod, which the sandbox's start soon causes; a hook
+# that failed until the kubelet sees that the container has ended.
+_ERROR_SHOWS: Final = timedelta(seconds=1)
 _KILLED: Final = 137  # 128 + SIGKILL
 _START_ERROR_TIME: Final = "1970-01-01T00:00:00Z"
 
@@ -99,8 +98,10 @@ class Containers:
         identities: Identities,
         config: KubeletConfig,
         present: Callable[[], datetime],
+        network: NetworkOf | None = None,
     ) -> None:
         self._runtime = runtime
+        self._hooks = Hooks(runtime, config=config, network=network)
         self._present = present
         self._sources = sources
         self._state = state
@@ -192,7 +193,7 @@ class Containers:
         record.pull_backoff.next(work.now)
         record.pull_error = f"ErrImagePull: {text}"
         self._image_failed(work, record, "ErrImagePull", text)
-        record.retry_at = work.now + _PULL_ERROR_SHOWS
+        record.retry_at = work.now + _ERROR_SHOWS
 
     def _pull_backs_off(self, work: PodWork, image: str, record: ContainerRecord, until: datetime) -> None:
         text = f"Back-off pulling image {quote(image)}"
@@ -229,6 +230,7 @@ class Containers:
         record.started_at, record.finished_at, record.ends_at = work.now, None, None
         record.stop_grace = None
         record.started = record.ready = False
+        record.hook_until, record.hook_error = None, ""
         work.event(NORMAL, "Created", f"Created container: {record.name}", record)
         try:
             state = self._runtime.start(self._spec(work, container, record, environment))
@@ -239,11 +241,11 @@ class Containers:
         work.actions.append(f"started container {record.name} of Pod {work.key}")
         record.state, record.reason, record.message = "running", "", ""
         record.look_at = state.look_again
-        probes.begin(record, container)
-        if not state.running:
+        if state.running:
+            self._post_start(work, container, record)
+        else:
+            probes.begin(record, container)
             finish(record, state.exit_code or 0, state.reason, state.message, state.finished_at or work.now)
-        elif not self._post_start(work, container, record):
-            self.end(work, container, record, "FailedPostStartHook")
 
     def _forget_previous(self, record: ContainerRecord) -> None:
         """The log of one previous run can be read; what came before that one is removed."""
@@ -272,20 +274,44 @@ class Containers:
         record.wait(error.reason, text)
         record.retry_at = work.now + RETRY
 
-    def _post_start(self, work: PodWork, container: JSONObject, record: ContainerRecord) -> bool:
-        command = (((container.get("lifecycle") or {}).get("postStart") or {}).get("exec") or {}).get(
-            "command"
-        )
-        if not command:
-            return True
-        try:
-            code, _, _ = self._runtime.exec_capture(record.id, command)
-        except ExecError:
-            code = 126
-        if code == 0:
-            return True
+    def _post_start(self, work: PodWork, container: JSONObject, record: ContainerRecord) -> None:
+        """The hook has done at once what it does; what comes of it is known when the time is over that it takes."""
+        handler = (container.get("lifecycle") or {}).get("postStart")
+        if handler:
+            outcome = self._hook(work, container, record, handler)
+            record.hook_error = outcome.error
+            record.hook_until = work.now + timedelta(seconds=outcome.seconds)
+            self.hook_if_due(work, container, record)
+        else:
+            probes.begin(record, container)
+
+    def _hook(
+        self, work: PodWork, container: JSONObject, record: ContainerRecord, handler: JSONObject
+    ) -> Outcome:
+        target = probes.target_of(work.record, record, container)
+        outcome = self._hooks.run(handler, target, work.record.node, work.title)
+        if outcome.fell_back:
+            said = f"request to HTTPS lifecycle hook {outcome.fell_back} got HTTP response, retry with HTTP succeeded"
+            work.event(WARNING, "LifecycleHTTPFallback", said)
+        return outcome
+
+    def hook_if_due(self, work: PodWork, container: JSONObject, record: ContainerRecord) -> None:
+        """A postStart hook is over by now: the container has started, or is ended again."""
+        if record.hook_until is None or record.hook_until > work.now:
+            return
+        record.hook_until = None
+        if not record.hook_error:
+            probes.begin(record, container)
+            return
         work.event(WARNING, "FailedPostStartHook", "PostStartHook failed", record)
-        return False
+        self.end(work, container, record, "FailedPostStartHook")
+
+    def wait_for_hook(self, record: ContainerRecord) -> None:
+        """A container that was ended for its hook shows why, until the kubelet has seen that it has ended."""
+        since = record.finished_at
+        record.wait("PostStartHookError", record.hook_error)
+        record.hook_error = ""
+        record.retry_at = since + _ERROR_SHOWS if since is not None else None
 
     def _spec(
         self, work: PodWork, container: JSONObject, record: ContainerRecord, environment: Mapping[str, str]
@@ -339,7 +365,7 @@ class Containers:
         work.actions.append(f"told container {record.name} of Pod {work.key} to end: {message}")
         record.stop_grace, pause = self._grace(work, container, record)
         record.ends_at = work.now + pause  # until then it serves on
-        record.look_at = None
+        record.look_at = record.hook_until = None
         # A Pod that is being deleted is asked on whether it is ready, and nothing else: prober/worker.go.
         deleted = work.pod["metadata"].get("deletionTimestamp")
         readiness = record.probes.get(probes.READINESS) if deleted else None
@@ -356,15 +382,10 @@ class Containers:
             seconds = work.spec.get("terminationGracePeriodSeconds")
         grace = timedelta(seconds=30 if seconds is None else seconds)
         hook = (container.get("lifecycle") or {}).get("preStop") or {}
-        pause = timedelta(seconds=(hook.get("sleep") or {}).get("seconds") or 0)
-        if hook.get("exec"):
-            took: list[float] = []
-            try:
-                streams, _, _ = Streams.captured(b"")
-                self._runtime.exec(record.id, hook["exec"].get("command") or [], streams, took=took.append)
-            except ExecError as error:
-                work.event(WARNING, "FailedPreStopHook", f"PreStopHook failed: {error}", record)
-            pause = timedelta(seconds=sum(took))
+        outcome = self._hook(work, container, record, hook) if hook else Outcome()
+        if outcome.error:
+            work.event(WARNING, "FailedPreStopHook", "PreStopHook failed", record)
+        pause = timedelta(seconds=outcome.seconds)
         pause = min(pause, grace)
         return (grace - pause).total_seconds(), pause
 
@@ -425,7 +446,7 @@ def finish(record: ContainerRecord, code: int, reason: str, message: str, at: da
     record.state, record.exit_code, record.finished_at = "terminated", code, at
     record.reason, record.message = reason or ("Completed" if code == 0 else "Error"), message
     record.ready = record.started = False
-    record.ends_at = record.look_at = record.retry_at = record.stop_grace = None
+    record.ends_at = record.look_at = record.retry_at = record.stop_grace = record.hook_until = None
     record.probes = {}
 
 

@@ -28,6 +28,7 @@ from kubesim.client.resources import CONFIG_MAPS, PODS, SECRETS
 from kubesim.kubelet.addresses import PodAddresses
 from kubesim.kubelet.config import KubeletConfig
 from kubesim.kubelet.containers import Containers, PodWork
+from kubesim.kubelet.hooks import NetworkOf
 from kubesim.kubelet.podworker import PodWorker, next_look
 from kubesim.kubelet.record import PodRecord, Records
 from kubesim.kubelet.sources import Sources
@@ -64,6 +65,7 @@ class Kubelet:
         nodes: Collection[str],
         config: KubeletConfig,
         present: Callable[[], datetime],
+        network: NetworkOf | None = None,
     ) -> None:
         self._client = client
         self._clock = clock
@@ -83,6 +85,7 @@ class Kubelet:
             identities=identities,
             config=config,
             present=present,
+            network=network,
         )
         self._worker = PodWorker(
             runtime=runtime,

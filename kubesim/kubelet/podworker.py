@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from hashlib import sha256
-from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from kubesim.apis.podfacts import spec_of, status_of
@@ -22,7 +21,7 @@ from kubesim.kubelet.backoff import Backoff
 from kubesim.kubelet.containers import RETRY, Containers, PodWork
 from kubesim.kubelet.downward import PodFacts
 from kubesim.kubelet.errors import MountError
-from kubesim.kubelet.probes import LIVENESS, READINESS, STARTUP, Prober, Target
+from kubesim.kubelet.probes import LIVENESS, READINESS, STARTUP, Prober, target_of
 from kubesim.kubelet.record import ContainerRecord, Kind, PodRecord
 from kubesim.kubelet.sources import Sources
 from kubesim.kubelet.status import pending_initialisation
@@ -37,6 +36,8 @@ if TYPE_CHECKING:
 # Containers that end as soon as they start are tried again at once the first time; this bounds the turns at
 # one moment.
 _TURNS = 100
+# What a container waits for whose process has ended, or has been ended.
+_OF_THE_PROCESS = ("CrashLoopBackOff", "RunContainerError", "PostStartHookError")
 
 
 class PodWorker:
@@ -79,11 +80,12 @@ class PodWorker:
 
     def _observe(self, work: PodWork) -> None:
         """What has happened in the containers since the last look."""
+        containers = _by_name(work.spec)
         for record in work.record.containers.values():
             if record.ends_at is not None:
                 self._containers.finish_if_due(record, work.now)
-            elif record.running:
-                self._containers.look(work, record)
+            elif record.running and not self._containers.look(work, record):
+                self._containers.hook_if_due(work, containers.get(record.name) or {}, record)
 
     def _past_deadline(self, work: PodWork) -> bool:
         """ActiveDeadlineHandler"""
@@ -211,7 +213,10 @@ class PodWorker:
             if (was_first and not one.succeeded) or (one.kind == "sidecar" and not one.ever_started):
                 return changed
         for container in work.spec.get("containers") or ():
-            changed = self._drive(work, container, record.containers[container["name"]]) or changed
+            one = record.containers[container["name"]]
+            changed = self._drive(work, container, one) or changed
+            if one.hook_until is not None:  # the kubelet starts one after the other
+                return changed
         for container in work.spec.get("ephemeralContainers") or ():
             one = record.containers[container["name"]]
             if not one.id:
@@ -230,6 +235,8 @@ class PodWorker:
             return False
         if record.state == "terminated" and not _should_restart(work, record):
             return False
+        if record.hook_error and record.state == "terminated":
+            self._containers.wait_for_hook(record)
         if record.retry_at is not None and record.retry_at > work.now:
             return False
         if self._backs_off(work, record):
@@ -243,7 +250,7 @@ class PodWorker:
         """doBackOff: a container that has ended is started again after a while, at once the first time."""
         if record.finished_at is None or not record.id:
             return False
-        if record.state == "waiting" and record.reason not in ("CrashLoopBackOff", "RunContainerError"):
+        if record.state == "waiting" and record.reason not in _OF_THE_PROCESS:
             return False  # it waits for its image or its configuration, which has a back-off of its own
         until = record.backoff.waits_until(record.finished_at)
         if until is not None and until > work.now:
@@ -285,7 +292,7 @@ class PodWorker:
         if probe is None or probe.due is None or probe.due > work.now:
             return
         settings = probes.settings_of(container, kind)
-        answer = self._prober.ask(self._target(work, container, record), settings)
+        answer = self._prober.ask(target_of(work.record, record, container), settings)
         if not answer.success:
             work.event(WARNING, "Unhealthy", probes.unhealthy_text(kind, answer), record)
         changed = probes.count(probe, answer, settings, kind, work.now)
@@ -299,17 +306,6 @@ class PodWorker:
             self._containers.end(work, container, record, text)
             if record.state == "terminated":
                 self._drive(work, container, record)
-
-    def _target(self, work: PodWork, container: JSONObject, record: ContainerRecord) -> Target:
-        together = (
-            record.id,
-            *(c.id for c in work.record.containers.values() if c.running and c is not record),
-        )
-        ip = work.record.pod_ips[0] if work.record.pod_ips else ""
-        gateway = ip
-        if work.record.addresses:
-            gateway = str(ip_network(work.record.addresses[0][0], strict=False)[1])
-        return Target(container, record.id, ip, gateway, together)
 
     def _set_ready(self, work: PodWork, record: ContainerRecord) -> None:
         readiness = record.probes.get(READINESS)
@@ -403,7 +399,7 @@ def next_look(work: PodWork) -> datetime | None:
         return None
     times: list[datetime | None] = [record.retry_at]
     for container in record.containers.values():
-        times += [container.retry_at, container.ends_at, container.look_at]
+        times += [container.retry_at, container.ends_at, container.look_at, container.hook_until]
         times += [probe.due for probe in container.probes.values()]
     seconds = work.spec.get("activeDeadlineSeconds")
     if seconds is not None and not record.stopping:

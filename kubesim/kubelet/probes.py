@@ -12,13 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Final
 
-from kubesim.kubelet.record import ContainerRecord, Probe
+from kubesim.kubelet.record import ContainerRecord, PodRecord, Probe
 from kubesim.runtime.application import HTTPApplication, Listener, Peer
 from kubesim.runtime.http1 import HTTPRequest
 from kubesim.runtime.spec import ExecError
 from kubesim.util.durations import format_duration
+from kubesim.util.gotext import quote
 from kubesim.util.jsontypes import JSONObject
 
 if TYPE_CHECKING:
@@ -64,6 +66,16 @@ class Target:
     together: tuple[str, ...]
 
 
+def target_of(pod: PodRecord, record: ContainerRecord, container: JSONObject) -> Target:
+    """Where the kubelet goes that asks a container of a Pod."""
+    together = (record.id, *(c.id for c in pod.containers.values() if c.running and c is not record))
+    ip = pod.pod_ips[0] if pod.pod_ips else ""
+    gateway = ip
+    if pod.addresses:
+        gateway = str(ip_network(pod.addresses[0][0], strict=False)[1])
+    return Target(container, record.id, ip, gateway, together)
+
+
 class Prober:
     """Carries out probe handlers."""
 
@@ -80,7 +92,7 @@ class Prober:
         if probe.get("tcpSocket"):
             action = probe["tcpSocket"]
             host, port = action.get("host") or target.pod_ip, _port(target.container, action.get("port"))
-            found = self._listener(target, host, port)
+            found = self.listener(target, host, port)
             return _YES if found else _no(_refused(host, port))
         if probe.get("grpc"):
             return self._grpc(target, probe["grpc"], probe.get("timeoutSeconds") or 1)
@@ -103,7 +115,7 @@ class Prober:
         path = action.get("path") or "/"
         where = f"[{host}]" if ":" in host else host
         url = f"{scheme}://{where}:{port}{path if path.startswith('/') else '/' + path}"
-        listener = self._listener(target, host, port)
+        listener = self.listener(target, host, port)
         if listener is None:
             return _no(f'Get "{url}": {_refused(host, port)}')
         if scheme == "https" and not listener.application.tls:
@@ -117,7 +129,7 @@ class Prober:
         standard = [("Host", f"{where}:{port}"), ("User-Agent", "kube-probe/1.32"), ("Accept", "*/*")]
         headers = [*(h for h in standard if h[0].lower() not in named), *headers, ("Connection", "close")]
         request = HTTPRequest("GET", path if path.startswith("/") else f"/{path}", headers)
-        response = listener.application.handle(request, self._peer(target, host, port))
+        response = listener.application.handle(request, self.peer(target, host, port))
         if 200 <= response.status < 400:
             return _YES
         return _no(f"HTTP probe failed with statuscode: {response.status}")
@@ -125,7 +137,7 @@ class Prober:
     def _grpc(self, target: Target, action: JSONObject, seconds: int) -> Answer:
         host, port = target.pod_ip, _port(target.container, action.get("port"))
         service = action.get("service") or ""
-        listener = self._listener(target, host, port)
+        listener = self.listener(target, host, port)
         state = listener.application.grpc_health(service) if listener is not None else None
         if state is None:  # it waits for a server that speaks HTTP/2, whatever else accepts the connection
             where, within = f"[{host}]" if ":" in host else host, format_duration(timedelta(seconds=seconds))
@@ -137,7 +149,7 @@ class Prober:
             return _no("error: health rpc probe failed: rpc error: code = NotFound desc = unknown service")
         return _no(f'service unhealthy (responded with "{state}")')
 
-    def _listener(self, target: Target, host: str, port: int) -> Listener | None:
+    def listener(self, target: Target, host: str, port: int) -> Listener | None:
         """What accepts a TCP connection there: the containers of a Pod share its addresses."""
         for container_id in target.together:
             for listener in self._runtime.listeners(container_id):
@@ -145,7 +157,7 @@ class Prober:
                     return listener
         return None
 
-    def _peer(self, target: Target, host: str, port: int) -> Peer:
+    def peer(self, target: Target, host: str, port: int) -> Peer:
         self._port = self._port + 1 if self._port < 60_999 else _CLIENT_PORT
         return Peer(target.gateway, self._port, host, port)
 
@@ -159,6 +171,16 @@ def _port(container: JSONObject, port: object) -> int:
         if declared.get("name") == text:
             return int(declared["containerPort"])
     return int(text) if text.isdigit() else 0
+
+
+def container_port(container: JSONObject, port: object) -> int:
+    """The same, as ResolveContainerPort has it. Raises ValueError, in Go's words, where there is no such port."""
+    found = _port(container, port)
+    if not found and not isinstance(port, int):
+        raise ValueError(f"strconv.Atoi: parsing {quote(str(port or ''))}: invalid syntax")
+    if not 0 < found < 65536:
+        raise ValueError(f"invalid port number: {found}")
+    return found
 
 
 def _refused(host: str, port: int) -> str:

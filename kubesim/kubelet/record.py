@@ -62,6 +62,10 @@ class ContainerRecord:
     """The seconds that it has to end once its preStop hook is over, as long as that runs."""
     look_at: datetime | None = None
     """When something happens in a running container by itself."""
+    hook_until: datetime | None = None
+    """When its postStart hook is over. Until then it counts as being created."""
+    hook_error: str = ""
+    """What that hook will have failed by, or has failed by."""
     backoff: Backoff = field(default_factory=Backoff)
     pull_backoff: Backoff = field(default_factory=Backoff)
     pull_error: str = ""
@@ -141,7 +145,7 @@ class Records:
         self._state.set(_PODS + key, encode(_plain_pod(record)) if record else None)
 
 
-_TIMES: Final = ("started_at", "finished_at", "retry_at", "ends_at", "look_at")
+_TIMES: Final = ("started_at", "finished_at", "retry_at", "ends_at", "look_at", "hook_until")
 
 
 def _plain_pod(record: PodRecord) -> dict[str, Any]:
@@ -175,7 +179,7 @@ def _plain_container(record: ContainerRecord) -> dict[str, Any]:
 
 def _container(found: dict[str, Any]) -> ContainerRecord:
     for name in _TIMES:
-        found[name] = _time(found[name])
+        found[name] = _time(found.get(name))
     for name in ("backoff", "pull_backoff"):
         seconds, updated = found[name]
         found[name] = Backoff(timedelta(seconds=seconds), _time(updated))

@@ -7,6 +7,7 @@ pkg/kubelet/status/generate.go of Kubernetes 1.32.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from kubesim.apis.podtemplate_qos import qos_class
@@ -21,6 +22,7 @@ _TERMINAL = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}
 def pod_status(pod: JSONObject, record: PodRecord, now: datetime) -> JSONObject:
     """The whole status, fields in Go's order."""
     spec, before = pod.get("spec") or {}, pod.get("status") or {}
+    record = _as_reported(record)
     phase = phase_of(pod, record)
     status: JSONObject = {"phase": phase, "conditions": _conditions(pod, record, phase, now)}
     if record.failed_reason:
@@ -50,6 +52,20 @@ def pod_status(pod: JSONObject, record: PodRecord, now: datetime) -> JSONObject:
     if before.get("resize"):
         status["resize"] = before["resize"]
     return status
+
+
+def _as_reported(record: PodRecord) -> PodRecord:
+    """While a postStart hook runs the kubelet reports what was before: such a container is still being created."""
+    if all(c.hook_until is None for c in record.containers.values()):
+        return record
+    reason = "PodInitializing" if any(record.of_kind("init", "sidecar")) else "ContainerCreating"
+    return replace(
+        record,
+        containers={
+            name: replace(c, state="waiting", reason=reason, message="") if c.hook_until is not None else c
+            for name, c in record.containers.items()
+        },
+    )
 
 
 # The phase.
