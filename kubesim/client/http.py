@@ -109,13 +109,11 @@ class HTTPTransport:
         from websockets.sync.client import connect
         from websockets.typing import Subprotocol
 
-        scheme = "wss" if self._https else "ws"
         try:
             return connect(
-                f"{scheme}://{self._host}:{self._port}{self._target(request)}",
-                sock=self._dialed(),
-                ssl=self._context() if self._https else None,
-                server_hostname=self._credentials.server_name or self._host if self._https else None,
+                # Not `wss`: the encryption is begun already, where there is any.
+                f"ws://{self._host}:{self._port}{self._target(request)}",
+                sock=self._encrypted(self._dialed()) if self._https else self._dialed(),
                 subprotocols=[Subprotocol(p) for p in protocols],
                 additional_headers=self._identifying(request),
                 user_agent_header=request.headers.get("user-agent"),
@@ -134,6 +132,18 @@ class HTTPTransport:
         if self._dial is not None:
             return self._dial()
         return socket.create_connection((self._host, self._port), timeout=self._timeout)
+
+    def _encrypted(self, connection: socket.socket) -> socket.socket:
+        """The same connection with TLS, for several threads. Raises OSError."""
+        from kubesim.client.tls import SharedTLSSocket
+
+        try:
+            return SharedTLSSocket.begin(
+                self._context(), connection, self._credentials.server_name or self._host
+            )
+        except BaseException:
+            connection.close()
+            raise
 
     def _identifying(self, request: Request) -> dict[str, str]:
         """The headers that say who asks, and on whose behalf."""

@@ -138,6 +138,9 @@ class Authority:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_verify_locations(cadata=self.ca_pem.decode())
         context.verify_mode = ssl.CERT_OPTIONAL
+        # Session tickets come behind the handshake, where clients that read and write in two threads lose data over
+        # them (OpenSSL forbids what they do, and Python before 3.13 lets them); clients of Kubernetes keep no sessions.
+        context.num_tickets = 0
         # The ssl module reads a chain from a file only; this one is the owner's alone, and gone at once.
         with tempfile.NamedTemporaryFile(prefix="kubesim-") as file:
             file.write(b"".join(self.server_certificate(hosts)))
