@@ -293,7 +293,9 @@ class Settle:
         """Work on the next keys of a round, in one transaction."""
         prefetching = self._routes.prefetching.get(reconciler.name)
         keys = [key for key, _ in zip(left, range(BATCH_KEYS), strict=False)]
-        with self._guard(), self._client.batch():
+        # It is all one moment: a program that ends when it is told to has ended now, and not after the milliseconds
+        # that this takes, when the next command may have come.
+        with self._guard(), self._client.batch(), self._clock.at(self._clock.now()):
             others = self._read_log()
             if others:
                 self._worked.clear()  # it is not the controllers alone that keep each other busy

@@ -235,6 +235,23 @@ def test_what_a_timer_brings_about_is_stamped_with_its_time() -> None:
     assert late["metadata"]["creationTimestamp"] == "2026-01-01T00:00:20Z"
 
 
+def test_the_time_stands_still_while_keys_are_worked_on(bench: Bench) -> None:
+    seen = []
+
+    def work(_: str) -> Result:
+        seen.append(bench.settle_clock.now())
+        bench.clock.advance(timedelta(milliseconds=4))  # this is how long the work takes
+        seen.append(bench.settle_clock.now())
+        return DONE
+
+    bench.add("slow", work)
+    bench.make("a")
+    bench.manager().settle()
+    bench.make("b")
+    bench.manager().settle()
+    assert seen == [START, START, START + timedelta(milliseconds=4), START + timedelta(milliseconds=4)]
+
+
 def test_a_key_that_was_enqueued_is_worked_on(bench: Bench) -> None:
     bench.add("a", lambda key: Result(("did it",)))
     bench.manager().enqueue("a", "default/z", "a process ended")
