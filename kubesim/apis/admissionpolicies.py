@@ -42,10 +42,11 @@ def validate_policy(obj: JSONObject, rules: str) -> list[FieldError]:
     elif not spec["matchConstraints"].get("resourceRules"):
         errors.append(field.required(path.child("matchConstraints", "resourceRules"), ""))
     if not spec.get(rules) and not spec.get("auditAnnotations"):
-        detail = (
-            "validations or auditAnnotations must contain at least one item" if rules == "validations" else ""
-        )
-        errors.append(field.required(path.child(rules), detail))
+        if rules == "validations":
+            detail = "validations or auditAnnotations must contain at least one item"
+            errors += [field.required(path.child(n), detail) for n in ("validations", "auditAnnotations")]
+        else:
+            errors.append(field.required(path.child(rules), ""))
     for i, rule in enumerate(spec.get(rules) or ()):
         if rules == "validations" and not str(rule.get("expression") or "").strip():
             errors.append(

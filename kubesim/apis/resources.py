@@ -52,6 +52,11 @@ def is_standard(name: str) -> bool:
     return name in STANDARD or name.startswith(HUGE_PAGES)
 
 
+def is_standard_quota(name: str) -> bool:
+    """Whether quotas know this name: IsStandardQuotaResourceName."""
+    return name in STANDARD_QUOTA or name.startswith(("hugepages-", "requests.hugepages-"))
+
+
 def is_native(name: str) -> bool:
     """Whether a name is Kubernetes' own: IsNativeResource."""
     return "/" not in name or "kubernetes.io/" in name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from kubesim.apimachinery import field
@@ -21,10 +22,12 @@ _SCOPES = (
     "PriorityClass",
     "Terminating",
 )
-_COMPUTE = ("cpu", "memory", "ephemeral-storage")
+_WITHOUT_VALUES = frozenset(_SCOPES) - {"PriorityClass"}
+_COMPUTE = ("cpu", "memory")
 _POD_RESOURCES = frozenset(
     {"pods", *_COMPUTE, *(f"requests.{r}" for r in _COMPUTE), *(f"limits.{r}" for r in _COMPUTE)}
 )
+_UNFIT = "unsupported scope applied to resource"
 _CONFLICTS = (("BestEffort", "NotBestEffort"), ("Terminating", "NotTerminating"))
 
 
@@ -49,8 +52,7 @@ def _validate_amounts(amounts: JSONObject, path: Path) -> list[FieldError]:
     for name in sorted(amounts):
         at = path.key(name)
         errors += resources.validate_resource_name(name, at)
-        known = name in resources.STANDARD_QUOTA or name.startswith(("hugepages-", "requests.hugepages-"))
-        if "/" not in name and not known:
+        if "/" not in name and not resources.is_standard_quota(name):
             errors.append(field.invalid(at, name, "must be a standard resource for quota"))
         errors += resources.validate_quantity_value(name, resources.quantity(amounts[name]), at)
     return errors
@@ -65,25 +67,41 @@ def _validate_scopes(spec: JSONObject, path: Path) -> list[FieldError]:
     for scope in scopes:
         if scope not in _SCOPES:
             errors.append(field.invalid(path, shown, "unsupported scope"))
-        elif scope != "PriorityClass" and not set(spec.get("hard") or ()) <= _allowed(scope):
-            errors.append(field.invalid(path, shown, "unsupported scope applied to resource"))
-    conflicts = [pair for pair in _CONFLICTS if set(pair) <= set(scopes)]
-    return errors + [field.invalid(path, shown, "conflicting scopes") for _ in conflicts]
+        errors += [field.invalid(path, shown, _UNFIT) for _ in _unfit(scope, spec)]
+    return errors + [field.invalid(path, shown, "conflicting scopes") for _ in _conflicts(scopes)]
 
 
-def _allowed(scope: str) -> frozenset[str]:
-    return frozenset({"pods"}) if scope == "BestEffort" else _POD_RESOURCES
+def _unfit(scope: str, spec: JSONObject) -> list[str]:
+    """The resources that are not counted with a scope, of those that Kubernetes knows:
+    IsResourceQuotaScopeValidForResource.
+    """
+    from kubesim.apis import resources
+
+    if scope not in _SCOPES:
+        return []
+    fit = {"pods"} if scope == "BestEffort" else _POD_RESOURCES
+    return [n for n in sorted(spec.get("hard") or ()) if resources.is_standard_quota(n) and n not in fit]
+
+
+def _conflicts(scopes: Collection[str]) -> list[tuple[str, str]]:
+    return [pair for pair in _CONFLICTS if set(pair) <= set(scopes)]
 
 
 def _validate_selector(spec: JSONObject, path: Path) -> list[FieldError]:
+    """As validateScopedResourceSelectorRequirement has it."""
+    from kubesim.apis.govalue import pretty
+
+    expressions = dig(spec, "scopeSelector", "matchExpressions", default=())
+    shown = pretty("core.ScopeSelector", spec.get("scopeSelector") or {})
+    at = path.child("scopeSelector", "matchExpressions")
     errors: list[FieldError] = []
-    for expression in dig(spec, "scopeSelector", "matchExpressions", default=()):
-        at = path.child("scopeSelector", "matchExpressions")
+    for expression in expressions:
         scope, operator = expression.get("scopeName") or "", expression.get("operator") or ""
         values = expression.get("values") or []
         if scope not in _SCOPES:
             errors.append(field.invalid(at.child("scopeName"), scope, "unsupported scope"))
-        if scope not in {"PriorityClass"} and operator != "Exists":
+        errors += [field.invalid(at, shown, _UNFIT) for _ in _unfit(scope, spec)]
+        if scope in _WITHOUT_VALUES and operator != "Exists":
             detail = "must be 'Exist' when scope is any of ResourceQuotaScopeTerminating, "
             detail += "ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, "
             detail += "ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity"
@@ -92,11 +110,13 @@ def _validate_selector(spec: JSONObject, path: Path) -> list[FieldError]:
             detail = "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector"
             errors.append(field.required(at.child("values"), detail))
         elif operator in {"Exists", "DoesNotExist"} and values:
-            detail = "must be no value when `operator` is 'Exists' or 'DoesNotExist' for scope selector"
+            detail = "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector"
             errors.append(field.invalid(at.child("values"), values, detail))
         elif operator not in {"In", "NotIn", "Exists", "DoesNotExist"}:
             errors.append(field.invalid(at.child("operator"), operator, "not a valid selector operator"))
-    return errors
+    found = _conflicts([e.get("scopeName") or "" for e in expressions])
+    scopes = pretty("[]core.ResourceQuotaScope", spec.get("scopes"))
+    return errors + [field.invalid(at, scopes, "conflicting scopes") for _ in found]
 
 
 def validate_update(new: JSONObject, old: JSONObject) -> list[FieldError]:

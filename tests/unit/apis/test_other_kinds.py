@@ -353,6 +353,78 @@ BAD: list[Any] = [
         id="quota",
     ),
     pytest.param(
+        "ResourceQuota",
+        {"spec": {"hard": {"requests.nvidia.com/gpu": "4", "pods": "1"}, "scopes": ["Terminating"]}},
+        [],
+        id="a scoped quota of what Kubernetes does not know",
+    ),
+    pytest.param(
+        "ResourceQuota",
+        {"spec": {"hard": {"services": "4", "limits.ephemeral-storage": "1"}, "scopes": ["PriorityClass"]}},
+        [
+            (
+                'spec.scopes: Invalid value: []core.ResourceQuotaScope{"PriorityClass"}: '
+                "unsupported scope applied to resource"
+            )
+        ]
+        * 2,
+        id="a scoped quota of what no Pod uses",
+    ),
+    pytest.param(
+        "ResourceQuota",
+        {
+            "spec": {
+                "hard": {"pods": "4"},
+                "scopeSelector": {
+                    "matchExpressions": [
+                        {"scopeName": "BestEffort", "operator": "In", "values": ["x"]},
+                        {"scopeName": "NotBestEffort", "operator": "Exists", "values": ["x"]},
+                        {"scopeName": "VolumeAttributesClass", "operator": "In", "values": ["x"]},
+                    ]
+                },
+            }
+        },
+        [
+            (
+                "spec.scopeSelector.matchExpressions.operator: Invalid value: \"In\": must be 'Exist' when scope is "
+                "any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, "
+                "ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or "
+                "ResourceQuotaScopeCrossNamespacePodAffinity"
+            ),
+            (
+                'spec.scopeSelector.matchExpressions.values: Invalid value: []string{"x"}: must be no value when '
+                "`operator` is 'Exist' or 'DoesNotExist' for scope selector"
+            ),
+            (
+                "spec.scopeSelector.matchExpressions.scopeName: "
+                'Invalid value: "VolumeAttributesClass": unsupported scope'
+            ),
+            (
+                "spec.scopeSelector.matchExpressions: Invalid value: []core.ResourceQuotaScope(nil): "
+                "conflicting scopes"
+            ),
+        ],
+        id="scope selector",
+    ),
+    pytest.param(
+        "ResourceQuota",
+        {
+            "spec": {
+                "hard": {"cpu": "4"},
+                "scopeSelector": {"matchExpressions": [{"scopeName": "BestEffort", "operator": "Exists"}]},
+            }
+        },
+        [
+            (
+                "spec.scopeSelector.matchExpressions: Invalid value: core.ScopeSelector{MatchExpressions:"
+                "[]core.ScopedResourceSelectorRequirement{core.ScopedResourceSelectorRequirement{"
+                'ScopeName:"BestEffort", Operator:"Exists", Values:[]string(nil)}}}: '
+                "unsupported scope applied to resource"
+            )
+        ],
+        id="scope selector and resource",
+    ),
+    pytest.param(
         "LimitRange",
         {"spec": {"limits": [{"type": "Pod", "default": {"cpu": "1"}}, {"type": "Pod"}]}},
         [
