@@ -326,7 +326,9 @@ class Cluster:
         result = run_command(self._cluster, _words(command), _bytes(stdin), self._home)
         return result.check() if check else result
 
-    def serve(self, host: str = "127.0.0.1", port: int = 0) -> AbstractContextManager[Served]:
+    def serve(
+        self, host: str = "127.0.0.1", port: int = 0, *, edge: bool = False, reachable: bool = False
+    ) -> AbstractContextManager[Served]:
         """Answer client libraries, kubectl and other programs over HTTPS, and let the controllers run, while a
         block lasts. Without a port the system chooses one. Raises OSError.
 
@@ -335,10 +337,19 @@ class Cluster:
                 kubernetes.client.CoreV1Api().list_namespaced_pod("default")
 
         `server` has the `url` and, as files, the `kubeconfig` of the administrator and the authority's `ca`.
+
+        With `edge`, node ports, the ports of load balancers and 80 and 443 of an ingress are open on `host`, as
+        long as the block lasts and as Services come and go: `server.address("web")` is where the Service web is
+        reached, `server.ports` are all of them, `server.failures` what another program has. Names of the
+        cluster are answered at `server.dns`. With `reachable` (Linux), Services, Pods and nodes are at their
+        own addresses, too, with 127 as the first number.
+
+            with cluster.serve(edge=True) as server:
+                urllib.request.urlopen(f"http://{server.address('web')}/")
         """
         from kubesim.embedded.serving import serve
 
-        return serve(self._cluster, host, port)
+        return serve(self._cluster, host, port, edge=edge, reachable=reachable)
 
     def settle(self) -> None:
         """Let the controllers work until nothing is left to do now: after time has passed."""
