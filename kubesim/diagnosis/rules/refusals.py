@@ -200,7 +200,8 @@ def lost_ports(written: JSONObject, stored: JSONObject) -> Iterator[Finding]:
             field=field,
             message=f"{what}: it tells ports apart by their number alone, and another one has the same",
             evidence=("after the apply there are: " + ", ".join(f"{p}/{q}" for p, q in sorted(kept)),),
-            fix="use `apply --server-side`, which looks at port and protocol, or delete the Service and make it anew",
+            fix="use `kubectl replace --save-config -f FILE`, which sends the ports as they are written, or delete the "
+            "Service and make it anew",
         )
 
 

@@ -83,8 +83,8 @@ SAID = {
         (service(ports=PORTS), service(ports=[*PORTS, {"name": "dns-tcp", "port": 53, "protocol": "TCP"}])),
         (
             "Warning: spec.ports[0]: apply loses port 53/UDP: it tells ports apart by their number alone, and another one has "
-            "the same; use `apply --server-side`, which looks at port and protocol, or delete the Service and make it anew "
-            "(reason 8 of `kubesim check`)"
+            "the same; use `kubectl replace --save-config -f FILE`, which sends the ports as they are written, or delete the "
+            "Service and make it anew (reason 8 of `kubesim check`)"
         ),
     ),
     "an Ingress to the targetPort": (
@@ -107,6 +107,27 @@ SAID = {
 @pytest.mark.parametrize(("objects", "line"), SAID.values(), ids=SAID.keys())
 def test_what_is_certain_is_said(warned, objects, line):
     assert warned(*objects) == [line]
+
+
+def test_what_is_proposed_for_a_lost_port_brings_it_back_for_good():
+    one, both = (
+        service(ports=PORTS),
+        service(ports=[*PORTS, {"name": "dns-tcp", "port": 53, "protocol": "TCP"}]),
+    )
+    with Cluster(nodes=1) as cluster:
+
+        def ports() -> list[str]:
+            return [p["protocol"] for p in cluster.get("service", "web")["spec"]["ports"]]
+
+        cluster.kubectl("apply -f -", stdin=json.dumps(one), check=True)
+        said = cluster.kubectl("apply -f -", stdin=json.dumps(both), check=True).stderr
+        assert ports() == ["TCP"]
+        command = said.partition("use `kubectl ")[2].partition("`")[0].replace("FILE", "-")
+        assert cluster.kubectl(command, stdin=json.dumps(both), check=True).stderr == ""
+        assert ports() == ["UDP", "TCP"]
+        again = cluster.kubectl("apply -f -", stdin=json.dumps(both), check=True)
+        assert (again.stdout, again.stderr) == ("service/web unchanged\n", "")
+        assert ports() == ["UDP", "TCP"]
 
 
 def test_an_edit_of_the_ports_is_no_apply_that_lost_some(warned):
