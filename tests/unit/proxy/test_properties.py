@@ -31,6 +31,7 @@ BALANCER_IPS = ("203.0.113.5", "203.0.113.6")
 NODE_PORTS = (30080, 30081, 30082, 31999)
 PORTS = (80, 81)
 POD_IPS = tuple(f"10.244.{node}.{host}" for node in range(3) for host in (2, 3))
+KNOWN = (*POD_IPS, *NODE_ADDRESSES.values())
 LOCAL = {name: (address, f"10.244.{i}.1") for i, (name, address) in enumerate(NODE_ADDRESSES.items())}
 POLICY = st.sampled_from(("Cluster", "Local"))
 MANY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -243,13 +244,14 @@ class Chosen(SystemIdentities):
         return 0 if self._left < 0 else limit - 1
 
 
-def possible(net: Network, node: str, packet: Packet) -> tuple[set[str], list[Verdict]]:
-    """Everything that may become of a packet."""
+def possible(net: Network, node: str, packet: Packet, pods: str) -> tuple[set[str], list[Verdict]]:
+    """Everything that may become of a packet; `pods` is the network of Pods."""
     verdicts = []
     for place in range(len(POD_IPS) + len(NODES)):
         proxy = NodeProxy(
             net.client,
             node_name=node,
+            config=ProxyConfig(cluster_cidrs=(pods,)),
             identities=Chosen(place),
             affinity=StateAffinity(MemoryState(), net.clock),
             catalog=net.catalog,
@@ -259,12 +261,17 @@ def possible(net: Network, node: str, packet: Packet) -> tuple[set[str], list[Ve
     return found, verdicts
 
 
-def promised(made: JSONObject, part: JSONObject, packet: Packet, node: str, zone: str) -> set[str]:
-    """Who may answer, in the words of the documentation of Services: nothing here knows of chains or rules."""
+def promised(
+    made: JSONObject, part: JSONObject, packet: Packet, node: str, zone: str, family: Family
+) -> set[str]:
+    """Who may answer, in the words of the documentation of Services: nothing here knows of chains or rules. Addresses are
+    those of IPv4; of the other family it is known that its loopback address has no node ports, and nobody guards it.
+    """
     spec, port = made["spec"], made["spec"]["ports"][0]
     external = spec["externalIPs"] if spec["type"] else []
     balancers = [i["ip"] for i in made["status"]["loadBalancer"]["ingress"] if i.get("ipMode") != "Proxy"]
     own = {NODE_ADDRESSES[node], f"10.244.{NODES.index(node)}.1", "127.0.0.1"}
+    loopback = packet.destination == "127.0.0.1"
     same_port = packet.destination_port == port["port"] and packet.protocol == port["protocol"]
     at_node_port = (
         packet.destination in own
@@ -273,8 +280,14 @@ def promised(made: JSONObject, part: JSONObject, packet: Packet, node: str, zone
     )
     internal = packet.destination == spec["clusterIP"] and same_port
     from_outside = packet.destination in {*external, *balancers} and same_port
-    if packet.destination == "127.0.0.1" and packet.source != "127.0.0.1" and not at_node_port:
+    if loopback and family == "IPv4" and packet.source != "127.0.0.1" and not at_node_port:
         return {"drop"}  # nobody but the node itself reaches its loopback
+    if loopback and family == "IPv6" and at_node_port:
+        # It leads nowhere, and nobody listens there. Where nobody would answer from outside, rules have said so before.
+        policy, every = spec["externalTrafficPolicy"], part["endpoints"]
+        if _usable(every if policy == "Cluster" else [e for e in every if e["nodeName"] == node]):
+            return {"accept"}
+        return {"drop" if _usable(every) else "reject"}
     if not (internal or from_outside or at_node_port):
         return {"accept"}
     policy = spec["internalTrafficPolicy" if internal else "externalTrafficPolicy"]
@@ -339,16 +352,22 @@ def _usable(found: list[JSONObject], *, zone: str = "") -> list[JSONObject]:
 @MANY
 @given(data=st.data())
 def test_those_answer_whom_kubernetes_promises(data: st.DataObject) -> None:
-    net, node = network(), data.draw(st.sampled_from(NODES), "node")
+    family: Family = data.draw(st.sampled_from(FAMILIES), "family")
+    translated = in_six if family == "IPv6" else str
+    net, node = network_in(family), data.draw(st.sampled_from(NODES), "node")
     net.clear()
     made, part = data.draw(services(), "service")
-    net.put(made, part)
+    net.put(*of_family([made, part], family))
     zone = data.draw(st.sampled_from(ZONES), "zone")
     net.zone(node, zone)
     for packet in data.draw(st.lists(packets(node, (made,)), min_size=3, max_size=8), "packets"):
-        wanted = promised(made, part, packet, node, zone)
-        found, verdicts = possible(net, node, packet)
+        wanted = {translated(answer) for answer in promised(made, part, packet, node, zone, family)}
+        source, destination = translated(packet.source), translated(packet.destination)
+        sent = replace(packet, source=source, destination=destination)
+        found, verdicts = possible(net, node, sent, translated("10.244.0.0/16"))
         event(f"{len(found)} answers" if found - {"drop", "reject", "accept"} else min(found))
         assert found == wanted
         for verdict in verdicts:
-            assert verdict.masquerade is masqueraded(made, packet, node, verdict)
+            in_four = next((a for a in KNOWN if translated(a) == verdict.destination), packet.destination)
+            expected = masqueraded(made, packet, node, replace(verdict, destination=in_four))
+            assert verdict.masquerade is expected
