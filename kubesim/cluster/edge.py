@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 from kubesim.apimachinery.errors import StatusError
 from kubesim.client.recorder import WARNING, EventBroadcaster, object_reference
 from kubesim.network.edge.dialling import Dialler
-from kubesim.network.edge.exposures import Exposure, find_exposures
+from kubesim.network.edge.exposures import Exposure, Family, find_exposures
 from kubesim.network.edge.reachable import find_reachable
-from kubesim.network.edge.server import EdgeServer, Failure, Opening, describe
+from kubesim.network.edge.server import EdgeServer, Failure, Opening, describe, ipv6_host
 from kubesim.util.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ class Edge:
             host,
             certificate=lambda name: cluster.authority.server_certificate([name] if name else [host]),
         )
+        self._hosts: dict[Family, str] = {"IPv4": ""}
+        if 6 in cluster.config.families and (six := ipv6_host(host)):
+            self._hosts["IPv6"] = six
         self._lock = threading.Lock()
         self._failures: dict[Exposure, Failure] = {}
         self._is_reachable = False
@@ -89,7 +92,7 @@ class Edge:
         """Look at the Services now. Raises StatusError."""
         with self._lock:
             self._seen = self._cluster.storage.revision()
-            wanted = find_exposures(self._client)
+            wanted = find_exposures(self._client, self._hosts)
             if self._is_reachable:
                 wanted += find_reachable(self._client, self._fabric)
             found = {f.exposure: f for f in self._server.open(wanted)}

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from kubesim.apis.meta import host_port
 from kubesim.cluster.controlplane import LOOPBACK
 from kubesim.cluster.home import Home, replace_file
 from kubesim.cluster.kubeconfig import write_kubeconfig
@@ -91,7 +92,7 @@ def describe(lent: OpenCluster) -> dict[str, Any]:
                 "service": o.exposure.name,
                 "kind": o.exposure.kind,
                 "protocol": o.exposure.protocol,
-                "address": f"{o.host}:{o.port}",
+                "address": host_port(o.host, o.port),
             }
             for o in openings
         ],

@@ -17,6 +17,8 @@ from support.cli import Result
 from support.edge import curl, take_port
 from support.kubectl import find_kubectl
 
+from kubesim.network.edge.server import ipv6_host
+
 SERVED = re.compile(
     r"sim/(\S+) is served at (https://\S+)\nIts names are answered at 127.0.0.1:\d+\n"
     r"(?:Its Pods, [^\n]*\n)?(?:Services that can be opened from here: kubesim service\n)?For kubectl and other clients:\n\n  (export KUBECONFIG=\S+)\n"
@@ -182,6 +184,23 @@ def test_serve_in_a_home_that_is_gone_ends(warm: Background) -> None:
 
     eventually(is_removed)
     assert process.wait(20) == 0
+
+
+@pytest.mark.skipif(not ipv6_host("127.0.0.1"), reason="this computer has no ::1")
+def test_services_of_a_dual_stack_cluster_are_opened_in_both_families(warm: Background) -> None:
+    warm.run("sim", "create", "dual", "--service-cidr=10.96.0.0/16,fd00:10:96::/112").check()
+    warm.run("run", "web", "--image=nginx:1.27", "--port=80").check()
+    warm.run("expose", "pod", "web", "--type=NodePort").check()
+    warm.run("patch", "service", "web", "-p", '{"spec": {"ipFamilyPolicy": "PreferDualStack"}}').check()
+    number = warm.run("get", "service", "web", "-o", "jsonpath={.spec.ports[0].nodePort}").check().out
+    up(warm, "--port=0")
+    urls = warm.run("service", "web", "--url").check().out.split()
+    assert urls == [f"http://127.0.0.1:{number}", f"http://[::1]:{number}"]
+    assert [curl("-g", url).stdout.count("Welcome to nginx!") > 0 for url in urls] == [True, True]
+    table = warm.run("service").check().out
+    assert f"http://[fc00:f853:ccd:e793::3]:{number}" in table
+    assert f"[::1]:{number}" in warm.run("status").check().out
+    assert warm.run("down").code == 0
 
 
 def test_services_are_opened_while_the_cluster_is_served(warm: Background) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kubesim.apimachinery.meta import name_of, namespace_of
+from kubesim.apis.meta import host_port
 from kubesim.apis.podfacts import status_of
 from kubesim.apis.servicespec import EXTERNAL_NAME, LOAD_BALANCER, is_headless, ports_of, spec_of, type_of
 from kubesim.cli.command import Command, Context
@@ -73,11 +74,13 @@ def _rows(service: JSONObject, nodes: Sequence[JSONObject], openings: Sequence[O
         for o in openings
         if (o.exposure.namespace, o.exposure.name) == (namespace, name) and o.exposure.kind != "PodIP"
     ]
-    node = next((a for n in nodes if (a := _address(n))), "")
+    # Node ports are at the nodes' addresses of the Service's own families.
+    families = spec_of(service).get("ipFamilies") or ["IPv4"]
+    places = [next((a for n in nodes if (a := _address(n, family))), "") for family in families]
     for port in ports_of(service):
         protocol = port.get("protocol") or "TCP"
         shown = f"{port['port']}/{protocol}"
-        ways = [("NodePort", node, port["nodePort"])] if port.get("nodePort") and node else []
+        ways = [("NodePort", place, port["nodePort"]) for place in places if place and port.get("nodePort")]
         if type_of(service) == LOAD_BALANCER:
             points = dig(service, "status", "loadBalancer", "ingress", default=[])
             ways += [("LoadBalancer", p["ip"], port["port"]) for p in points if p.get("ip")]
@@ -101,6 +104,7 @@ def _rows(service: JSONObject, nodes: Sequence[JSONObject], openings: Sequence[O
                     if (o.exposure.kind, o.exposure.protocol, o.exposure.target_port)
                     == (kind, protocol, number)
                     and o.exposure.address in ("", address)
+                    and (o.exposure.family == "IPv6") == (":" in address)
                 ),
                 None,
             )
@@ -108,9 +112,9 @@ def _rows(service: JSONObject, nodes: Sequence[JSONObject], openings: Sequence[O
             yield _Row(namespace, name, kind, shown, _url(port, address, number), outside)
 
 
-def _address(node: JSONObject) -> str:
-    found = status_of(node).get("addresses") or ()
-    return next((a["address"] for a in found if a.get("type") == "InternalIP"), "")
+def _address(node: JSONObject, family: str) -> str:
+    found = [a["address"] for a in status_of(node).get("addresses") or () if a.get("type") == "InternalIP"]
+    return next((a for a in found if (":" in a) == (family == "IPv6")), "")
 
 
 def _url(port: JSONObject, host: str, number: int) -> str:
@@ -142,9 +146,9 @@ def _nowhere(service: JSONObject) -> str:
             start
             + f"it is headless; `kubectl port-forward{where} service/{name} {local}:{port}` leads to one Pod"
         )
-    ip = spec_of(service).get("clusterIP")
+    ip = str(spec_of(service).get("clusterIP") or "")
     return start + (
-        f"nodes and Pods reach it at {ip} (`kubesim curl --from node/node-1 http://{ip}:{port}`), and "
+        f"nodes and Pods reach it at {ip} (`kubesim curl --from node/node-1 http://{host_port(ip, port)}`), and "
         f"`kubectl port-forward{where} service/{name} {local}:{port}` opens it here"
     )
 

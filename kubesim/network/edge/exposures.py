@@ -1,14 +1,15 @@
 """What of a cluster is to be reached from this computer: node ports, the ports of load balancers, and those of an ingress
 controller.
 
-`127.0.0.1` stands for a node, whichever can answer. With `externalTrafficPolicy: Local` those are the nodes with an endpoint
-of their own, each in turn, as whoever balances loads in front of the nodes would have it.
+`127.0.0.1` stands for a node, whichever can answer, and `::1` for its IPv6 address. With `externalTrafficPolicy: Local`
+those are the nodes with an endpoint of their own, each in turn, as whoever balances loads in front of the nodes would have
+it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from kubesim.apimachinery.meta import name_of, namespace_of, uid_of
@@ -23,8 +24,12 @@ SERVICE_NAME: Final = "kubernetes.io/service-name"
 _NAME_LABEL: Final = "app.kubernetes.io/name"
 Kind = Literal["NodePort", "LoadBalancer", "HostPort", "ClusterIP", "LoadBalancerIP", "NodeIP", "PodIP"]
 Origin = Literal["outside", "node"]
+Family = Literal["IPv4", "IPv6"]
 INGRESS: Final = ("ingress-nginx", "ingress-nginx-controller")
 """Where its Service has no address, its Pod is reached at the ports of its node: those of an ingress are to be opened."""
+
+
+IPV4_ALONE: Final[Mapping[Family, str]] = {"IPv4": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,29 +55,47 @@ class Exposure:
     """Where it is to be opened; empty for where all are."""
     origin: Origin = "outside"
     """From where connections come in the cluster's network."""
+    family: Family = "IPv4"
+    """That of the targets, and of where it is opened."""
 
 
-def find_exposures(client: Client) -> list[Exposure]:
-    """All of them, the oldest Services first: who was there first has the port. An ingress comes before all others."""
+def find_exposures(client: Client, hosts: Mapping[Family, str] = IPV4_ALONE) -> list[Exposure]:
+    """All of them, the oldest Services first: who was there first has the port. An ingress comes before all others.
+
+    `hosts` says at which address of this computer those of a family are opened, empty for where all are; a family that is
+    not there has no ports.
+    """
     types = [f"spec.type={kind}" for kind in (NODE_PORT, LOAD_BALANCER)]
     services = by_index(client, SERVICES, "", "field", types)
     if not services:
         return []
     services.sort(key=_precedence)
     nodes = [n for n in items(client.list(NODES)) if (condition(n, "Ready") or {}).get("status") == "True"]
-    addresses = {name_of(n): a for n in nodes if (a := _address(n))}
+    addresses = {family: {name_of(n): a for n in nodes if (a := _address(n, family))} for family in hosts}
     found: list[Exposure] = []
     for service in services:
-        targets = list(addresses.values())[:1]
+        near: set[str] | None = None
         if spec_of(service).get("externalTrafficPolicy") == "Local":
             near = _nodes_with_endpoints(client, service)
-            targets = [a for n, a in addresses.items() if n in near] or targets
-        found += _node_ports(service, targets)
-        balanced = list(_load_balanced(service))
-        found += balanced
-        if not balanced and (namespace_of(service), name_of(service)) == INGRESS:
-            found += _host_ports(client, service, addresses)
+        for family, host in hosts.items():
+            if family in (spec_of(service).get("ipFamilies") or ("IPv4",)):
+                of_family = _of_family(client, service, family, addresses[family], near)
+                found += [replace(e, host=host, family=family) for e in of_family]
     return found
+
+
+def _of_family(
+    client: Client, service: JSONObject, family: Family, addresses: Mapping[str, str], near: set[str] | None
+) -> Iterable[Exposure]:
+    targets = list(addresses.values())[:1]
+    if near is not None:
+        targets = [a for n, a in addresses.items() if n in near] or targets
+    if targets or family == "IPv4":
+        yield from _node_ports(service, targets)
+    balanced = list(_load_balanced(service, family))
+    yield from balanced
+    if not balanced and (namespace_of(service), name_of(service)) == INGRESS:
+        yield from _host_ports(client, service, addresses)
 
 
 def _precedence(service: JSONObject) -> tuple[bool, str, tuple[str, str]]:
@@ -80,11 +103,9 @@ def _precedence(service: JSONObject) -> tuple[bool, str, tuple[str, str]]:
     return key != INGRESS, service["metadata"].get("creationTimestamp") or "", key
 
 
-def _address(node: JSONObject) -> str:
-    found = status_of(node).get("addresses") or ()
-    return next(
-        (a["address"] for a in found if a.get("type") == "InternalIP" and ":" not in a["address"]), ""
-    )
+def _address(node: JSONObject, family: Family) -> str:
+    found = [a["address"] for a in status_of(node).get("addresses") or () if a.get("type") == "InternalIP"]
+    return next((a for a in found if (":" in a) == (family == "IPv6")), "")
 
 
 def _node_ports(service: JSONObject, targets: Sequence[str]) -> Iterable[Exposure]:
@@ -94,12 +115,12 @@ def _node_ports(service: JSONObject, targets: Sequence[str]) -> Iterable[Exposur
             yield from _exposure("NodePort", service, port, number, "", number, tuple(targets))
 
 
-def _load_balanced(service: JSONObject) -> Iterable[Exposure]:
+def _load_balanced(service: JSONObject, family: Family) -> Iterable[Exposure]:
     if type_of(service) != LOAD_BALANCER:
         return
     for point in dig(service, "status", "loadBalancer", "ingress", default=[]):
         address = point.get("ip") or ""
-        if not address or ":" in address:
+        if not address or (":" in address) != (family == "IPv6"):
             continue
         for port in ports_of(service):
             number = port["port"]

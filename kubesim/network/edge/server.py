@@ -279,6 +279,8 @@ def _bind(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
     try:
         if kind == socket.SOCK_STREAM:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            found.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # IPv4 has a socket of its own
         found.bind(address)
         found.settimeout(0)
         if kind == socket.SOCK_STREAM:
@@ -286,6 +288,18 @@ def _bind(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
     except OSError:
         found.close()
         raise
+    return found
+
+
+def ipv6_host(host: str) -> str:
+    """The IPv6 address that goes with an IPv4 address of this computer; empty where there is none."""
+    found = {"127.0.0.1": "::1", "localhost": "::1", "0.0.0.0": "::"}.get(host, "")  # noqa: S104
+    if not found or not socket.has_ipv6:
+        return ""
+    try:
+        _bind("::1", 0, socket.SOCK_STREAM).close()
+    except OSError:
+        return ""
     return found
 
 
