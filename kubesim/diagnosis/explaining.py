@@ -351,13 +351,14 @@ def _nobody_listens(view: View, trace: Trace, step: Arrived) -> Iterator[Finding
         yield from listening or found
         return
     if pod is not None:
-        yield _closed(view, view_of_pod(pod), step.port, trace.target.protocol)
+        yield _closed(view, view_of_pod(pod), step, trace.target.protocol)
     elif step.place.startswith("node "):
         yield from _closed_node(view, trace, step)
 
 
-def _closed(view: View, pod: PodView, port: int, protocol: str) -> Finding:
+def _closed(view: View, pod: PodView, step: Arrived, protocol: str) -> Finding:
     """A port of a Pod on which nothing listens, asked for without a Service."""
+    port = step.port
     bound = view.bound(pod) or ()
     on_loopback = [b for b in bound if b.port == port and b.protocol == protocol and b.on_loopback]
     other = [b for b in bound if b.port == port and b.protocol != protocol]
@@ -366,6 +367,9 @@ def _closed(view: View, pod: PodView, port: int, protocol: str) -> Finding:
     if on_loopback:
         code, message = 21, f"in {pod} port {port} is open on {on_loopback[0].address} only"
         fix = "let the application listen on 0.0.0.0"
+    elif ":" in step.address and any(b.port == port and b.protocol == protocol for b in bound):
+        message = f"in {pod} port {port} is open for IPv4 only"
+        fix = "let the application listen on ::, which takes IPv4 too"
     elif other:
         code, message = 8, f"port {port} of {pod} takes {other[0].protocol}, and not {protocol}"
         fix = f"send {other[0].protocol}"
@@ -440,7 +444,7 @@ def _lost(view: View, trace: Trace, step: Lost) -> Iterator[Finding]:
         )
         return
     if trace.origin == "outside" and address in _own_addresses(service):
-        yield from _from_outside(view, service)
+        yield from _from_outside(view, service, address)
         return
     yield from _no_such_port(service, trace)
 
@@ -449,7 +453,7 @@ def _own_addresses(service: JSONObject) -> list[str]:
     return spec_of(service).get("clusterIPs") or [spec_of(service).get("clusterIP")]
 
 
-def _from_outside(view: View, service: JSONObject) -> Iterator[Finding]:
+def _from_outside(view: View, service: JSONObject, address: str) -> Iterator[Finding]:
     ref = ObjectRef.of(service, "Service")
     if waiting := [replace(f, severity="error") for f in pending(view, service)]:
         yield from waiting
@@ -464,7 +468,7 @@ def _from_outside(view: View, service: JSONObject) -> Iterator[Finding]:
         "error",
         ref,
         "spec.clusterIP",
-        f"{spec_of(service).get('clusterIP')} is the cluster IP of {ref}, which means nothing outside of the cluster",
+        f"{address} is the cluster IP of {ref}, which means nothing outside of the cluster",
         (f"its type is {type_of(service)}",),
         fix,
     )

@@ -46,6 +46,11 @@ class Bound:
         """Whether only the Pod itself reaches it."""
         return self.address.startswith(_LOOPBACK)
 
+    @property
+    def for_ipv4_alone(self) -> bool:
+        """Whether connections to an IPv6 address are refused."""
+        return ":" not in self.address and self.address not in ("*", "")
+
     def __str__(self) -> str:
         """`nginx on 80/TCP`"""
         where = f" of {self.address} only" if self.on_loopback else ""

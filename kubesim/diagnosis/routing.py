@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from kubesim.apis.meta import host_port
 from kubesim.diagnosis.rules.virtualhosts import ref_of
 from kubesim.network.ingress.controller import TRIES, IngressServer, normalized, redirects, rewritten
 from kubesim.network.ingress.table import EVERY_HOST, Claim, Location, Routes, Site, Upstream
@@ -182,7 +183,9 @@ class Routing:
         if upstream.host:
             among = f"{upstream.host}, by DNS"
         details = (*failed, "the controller chooses: kube-proxy's rules for the Service are not asked")
-        yield Hop("backend", f"{name} leads to {trip.address}:{trip.port} ({among})", details=details)
+        yield Hop(
+            "backend", f"{name} leads to {host_port(trip.address, trip.port)} ({among})", details=details
+        )
         yield from self.shown(trip)
         found.trip = trip
         if trip.outcome != "reached":
@@ -201,7 +204,7 @@ class Routing:
             trip = self.onward.send(known or address, port)
             if trip.outcome == "reached":
                 break
-            failed.append(f"{trip.address}:{trip.port}: {trip.outcome}")
+            failed.append(f"{host_port(trip.address, trip.port)}: {trip.outcome}")
         return trip, failed[:-1] if trip.outcome != "reached" else failed
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from kubesim.apis.meta import host_port
 from kubesim.proxy.chains import PortRules
 from kubesim.proxy.rules import Chance, Ending, Jump, RecentlySeen, Remember, Rule, Translate
 
@@ -87,7 +88,7 @@ def _meaning(chain: str, rule: Rule, part: float) -> str:
         return "counts, and goes on"
     if isinstance(target, Translate):
         remembers = any(isinstance(c, Remember) for c in rule.conditions)
-        return f"the destination becomes {target.address}:{target.port}" + (
+        return f"the destination becomes {host_port(target.address, target.port)}" + (
             ", and the client is remembered" if remembers else ""
         )
     if isinstance(target, Jump):

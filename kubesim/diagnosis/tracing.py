@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from kubesim.apis.meta import host_port
 from kubesim.client.client import Client
 from kubesim.client.lister import by_index, pods_at
 from kubesim.client.resources import SERVICES
@@ -20,10 +21,12 @@ from kubesim.network.views import FabricView
 from kubesim.runtime.network_view import NetworkError
 from kubesim.runtime.resolver import (
     addresses_in,
+    has_ipv6,
     hosts_addresses,
     is_address,
     resolver_config,
     search_names,
+    sorted_addresses,
     valid_name,
 )
 from kubesim.util.dnsmessage import DNSMessage
@@ -166,19 +169,27 @@ def _resolve(machine: Machine, target: Target, trace: Trace) -> str:
     name = target.host
     if is_address(name):
         return name
-    if local := hosts_addresses(machine, name):
-        trace.hops.append(Hop("name", f"{name} is {local[0]}, by /etc/hosts"))
-        return local[0]
-    config, details = resolver_config(machine), []
+    both = has_ipv6(machine)
+    if local := sorted_addresses(machine, hosts_addresses(machine, name)):
+        chosen = local[0] if both else next((a for a in local if ":" not in a), local[0])
+        trace.hops.append(Hop("name", f"{name} is {chosen}, by /etc/hosts"))
+        return chosen
+    config, details, server = resolver_config(machine), [], ""
     for candidate in search_names(name, config) if valid_name(name) else ():
-        answer, server = _ask(machine, candidate, config.nameservers)
-        if answer is None:
-            trace.silent = True
-            details.append(f"{candidate} A: nobody answers at {', '.join(config.nameservers)}")
+        found: list[str] = []
+        for qtype in ("A", "AAAA") if both else ("A",):
+            answer, by = _ask(machine, candidate, qtype, config.nameservers)
+            if answer is None:
+                trace.silent = True
+                details.append(f"{candidate} {qtype}: nobody answers at {', '.join(config.nameservers)}")
+                break
+            trace.answers.append(answer)
+            server, of_type = by, addresses_in(answer, qtype)
+            details.append(f"{candidate} {qtype}: {_said(answer, of_type)}")
+            found += of_type
+        if trace.silent:
             break
-        trace.answers.append(answer)
-        found = addresses_in(answer, "A")
-        details.append(f"{candidate} A: {_said(answer, found)}")
+        found = sorted_addresses(machine, found)
         if found:
             also = f" (one of {len(found)})" if len(found) > 1 else ""
             trace.hops.append(
@@ -201,10 +212,10 @@ def _taken_for_granted(trace: Trace) -> str:
     return target.served_at
 
 
-def _ask(machine: Machine, name: str, servers: Sequence[str]) -> tuple[DNSMessage | None, str]:
+def _ask(machine: Machine, name: str, qtype: str, servers: Sequence[str]) -> tuple[DNSMessage | None, str]:
     for server in servers:
         try:
-            answer = machine.network.query(name, "A", server)
+            answer = machine.network.query(name, qtype, server)
         except NetworkError:
             continue
         if answer.rcode not in ("SERVFAIL", "REFUSED", "NOTIMP"):
@@ -246,7 +257,9 @@ def _ruled(node: str, verdict: Verdict) -> str:
     if verdict.action != "dnat":
         return f"kube-proxy of {node} {words[verdict.action]}"
     also = ", from the node's own address" if verdict.masquerade else ""
-    return f"kube-proxy of {node} leads it to {verdict.destination}:{verdict.destination_port}{also}"
+    return (
+        f"kube-proxy of {node} leads it to {host_port(verdict.destination, verdict.destination_port)}{also}"
+    )
 
 
 def _telling(verdict: Verdict) -> Iterator[ProxyHop]:

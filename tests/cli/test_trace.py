@@ -349,3 +349,94 @@ def test_the_api_server_is_reached_through_its_service():
         for place in ("node/node-1", "pod/client"):
             done = cluster.kubectl(f"trace {place} 10.96.0.1:443")
             assert done.stdout.endswith("reachable\n"), done.stdout
+
+
+# Dual stack
+
+DUAL = {"service_cidr": "10.96.0.0/16,fd00:10:96::/112"}
+BOTH = """
+apiVersion: v1
+kind: Service
+metadata: {name: both}
+spec: {type: NodePort, ipFamilyPolicy: RequireDualStack, selector: {app: web}, ports: [{port: 80, nodePort: 30081}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: six}
+spec: {ipFamilies: [IPv6], selector: {app: web}, ports: [{port: 80}]}
+"""
+FOUR = """
+apiVersion: v1
+kind: Pod
+metadata: {name: four, labels: {app: four}}
+spec: {containers: [{name: four, image: "python:3", command: [python3, -m, http.server, "80", --bind, 0.0.0.0]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: four}
+spec: {%s, selector: {app: four}, ports: [{port: 80}]}
+"""
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        "pod/client svc/both",
+        "pod/client http://six/",
+        "pod/client svc/six",
+        "pod/client [{six}]:80",
+        "node/node-1 svc/six",
+        "outside [fc00:f853:ccd:e793::4]:30081",
+        "outside http://[fc00:f853:ccd:e793::3]:30081/",
+        "pod/client [{pod}]:80",
+    ],
+)
+def test_a_request_over_ipv6_arrives(request_):
+    with make(WEB, CLIENT, BOTH, **DUAL) as cluster:
+        six = cluster.get("service", "six")["spec"]["clusterIP"]
+        pod = cluster.get("pod", "web")["status"]["podIPs"][1]["ip"]
+        lines = cluster.kubectl(f"trace {request_.format(six=six, pod=pod)}", check=True).stdout.splitlines()
+    assert lines[-1] == "reachable"
+    assert ", and sees [f" in lines[-2]
+    if "{pod}" not in request_:
+        assert any(f"leads it to [{pod}]:80" in line for line in lines)
+
+
+def test_both_questions_to_dns_are_shown():
+    with make(WEB, CLIENT, BOTH, **DUAL) as cluster:
+        four, six = cluster.get("service", "both")["spec"]["clusterIPs"]
+        lines = cluster.kubectl("trace pod/client http://both/", check=True).stdout.splitlines()
+    assert [line.strip() for line in lines[1:4]] == [
+        f"ok    name      both is {six} (one of 2), by DNS at 10.96.0.10",
+        f"both.default.svc.cluster.local. A: {four}",
+        f"both.default.svc.cluster.local. AAAA: {six}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spec", "severity", "exit_code"),
+    [("ipFamilies: [IPv6]", "error", 1), ("ipFamilyPolicy: RequireDualStack", "warning", 0)],
+    ids=["IPv6", "dual stack"],
+)
+def test_an_application_for_ipv4_alone_is_found(spec, severity, exit_code):
+    with make(FOUR % spec, CLIENT, **DUAL) as cluster:
+        six = cluster.get("service", "four")["spec"]["clusterIPs"][-1]
+        pod = cluster.get("pod", "four")["status"]["podIPs"][1]["ip"]
+        traced = [
+            json.loads(cluster.kubectl(f"trace pod/client [{a}]:80 -o json").stdout) for a in (six, pod)
+        ]
+        checked = cluster.kubectl("check -o json")
+    said = "in pod/four python3 listens for IPv4 only, and the Service has an IPv6 address: connections to it are refused"
+    for found in (traced[0]["findings"][0], json.loads(checked.stdout)["findings"][0]):
+        assert (found["code"], found["severity"], found["message"]) == (4, severity, said)
+    assert checked.exit_code == exit_code
+    assert traced[1]["outcome"] == "refused"
+    assert traced[1]["findings"][0]["message"] == "in pod/four port 80 is open for IPv4 only"
+
+
+def test_rules_of_both_families_are_explained():
+    with make(WEB, CLIENT, BOTH, **DUAL) as cluster:
+        pod = [entry["ip"] for entry in cluster.get("pod", "web")["status"]["podIPs"]]
+        printed = cluster.kubectl("rules both", check=True).stdout
+    assert f"# the destination becomes {pod[0]}:80" in printed
+    assert f"# the destination becomes [{pod[1]}]:80" in printed

@@ -156,6 +156,37 @@ def _listeners(one: _Port) -> Iterator[Finding]:
         yield _unheard(one, deaf, list(dict.fromkeys(heard)), "error" if len(deaf) == asked else "warning")
     elif asked == 0:
         yield from _undeclared(one)
+    elif "IPv6" in (spec_of(one.service).get("ipFamilies") or ()):
+        yield from _deaf_to_ipv6(one)
+
+
+def _deaf_to_ipv6(one: _Port) -> Iterator[Finding]:
+    """Code 4: an application that was told to listen on 0.0.0.0, behind an IPv6 address."""
+    deaf: list[PodView] = []
+    programs: dict[str, None] = {}
+    for pod in one.pods:
+        number = find_port(pod.obj, one.port)
+        heard = [
+            b
+            for b in one.view.bound(pod) or ()
+            if b.port == number and b.protocol == one.protocol and not b.on_loopback
+        ]
+        if heard and all(b.for_ipv4_alone for b in heard):
+            deaf.append(pod)
+            programs[heard[0].process or "the application"] = None
+    if not deaf:
+        return
+    alone = spec_of(one.service).get("ipFamilies") == ["IPv6"]
+    yield one.finding(
+        4,
+        "error" if alone else "warning",
+        one.field(),
+        f"in {names_of(deaf)} {' and '.join(programs)} listens for IPv4 only, and the Service has an IPv6 address: "
+        "connections to it are refused",
+        [f"addresses of the Service: {', '.join(spec_of(one.service).get('clusterIPs') or ())}"],
+        "let the application listen on ::, which takes IPv4 too"
+        + ("" if alone else ", or write ipFamilyPolicy: SingleStack"),
+    )
 
 
 def _never_ran(pod: PodView) -> bool:

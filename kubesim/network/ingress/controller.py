@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
+from kubesim.apis.meta import host_port
 from kubesim.network.ingress.table import Location, Routes, Site, Upstream
 from kubesim.runtime.application import Listener, Peer
 from kubesim.runtime.applications.base import Server, common_log_date, http_date, request_line
@@ -166,7 +167,7 @@ class IngressServer(Server):
             upstream.turn += 1
             try:
                 address = address or lookup(self.machine, upstream.host)[0]
-                tried.append(f"{address}:{port}")
+                tried.append(host_port(address, port))
                 connection = self.machine.network.connect(address, port)
                 if connection.tls != location.options.secure_backend:
                     raise BadMessage(0, "")

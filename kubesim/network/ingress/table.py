@@ -336,7 +336,7 @@ def _upstream(client: Client, backend: Backend) -> Upstream | None:
 
 def _endpoints(slices: Iterable[JSONObject], port_name: str) -> Iterable[tuple[str, int]]:
     for part in slices:
-        if part.get("addressType") != "IPv4":
+        if part.get("addressType") == "FQDN":
             continue
         numbers = [
             p["port"] for p in part.get("ports") or () if (p.get("name") or "") == port_name and p.get("port")
