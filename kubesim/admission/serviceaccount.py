@@ -41,11 +41,7 @@ class ServiceAccount(BasePlugin):
         if MIRROR_ANNOTATION in annotations_of(pod):
             self.validate(attributes, reader)
             return
-        if not spec.get("serviceAccountName"):
-            spec["serviceAccountName"] = DEFAULT_ACCOUNT
-        name = spec["serviceAccountName"]
-        spec["serviceAccount"] = name  # the deprecated twin, filled in by conversion upstream
-        account = self._account(name, attributes, reader)
+        account = self._account(name_account(pod), attributes, reader)
         if _automounts(account, spec):
             self._mount_token(spec)
         if not spec.get("imagePullSecrets"):
@@ -91,6 +87,14 @@ class ServiceAccount(BasePlugin):
                 used = True
         if used and made:
             spec["volumes"] = [*volumes, _token_volume(name)]
+
+
+def name_account(pod: JSONObject) -> str:
+    """The name of a Pod's service account, which is written down where the Pod has none."""
+    spec = pod["spec"]
+    name: str = spec.get("serviceAccountName") or DEFAULT_ACCOUNT
+    spec["serviceAccountName"] = spec["serviceAccount"] = name  # the deprecated twin is conversion's upstream
+    return name
 
 
 def _automounts(account: JSONObject, spec: JSONObject) -> bool:

@@ -177,6 +177,65 @@ def test_our_own_examples_are_met_with_silence(home):
         assert (done.code, done.out, done.err) == (0, "", ""), folder
 
 
+SOUND = {
+    "a token of the default account": """
+apiVersion: v1
+kind: Pod
+metadata: {name: a}
+spec:
+  containers: [{name: a, image: nginx, volumeMounts: [{name: token, mountPath: /token}]}]
+  volumes: [{name: token, projected: {sources: [{serviceAccountToken: {path: token}}]}}]
+""",
+    "an image as a volume": """
+apiVersion: v1
+kind: Pod
+metadata: {name: a}
+spec:
+  containers: [{name: a, image: nginx, volumeMounts: [{name: files, mountPath: /files, subPath: part}]}]
+  volumes: [{name: files, image: {reference: example.com/files:1}}]
+""",
+    "a Service of another family": """
+apiVersion: v1
+kind: Service
+metadata: {name: a}
+spec: {ipFamilyPolicy: RequireDualStack, ipFamilies: [IPv6, IPv4], ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Endpoints
+metadata: {name: a}
+subsets: [{addresses: [{ip: 192.0.2.1}], ports: [{port: 80}]}]
+""",
+    "a StatefulSet behind one address": """
+apiVersion: v1
+kind: Service
+metadata: {name: queue}
+spec: {selector: {app: queue}, ports: [{port: 5672}]}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: queue}
+spec:
+  serviceName: queue
+  selector: {matchLabels: {app: queue}}
+  template:
+    metadata: {labels: {app: queue}}
+    spec: {containers: [{name: queue, image: rabbitmq, ports: [{containerPort: 5672}]}]}
+""",
+}
+
+
+@pytest.mark.parametrize("text", SOUND.values(), ids=list(SOUND))
+def test_sound_manifests_are_met_with_silence(home, text):
+    done = run_cli(home, "check", "--alone", "-f", "-", stdin=text)
+    assert (done.code, done.out, done.err) == (0, "", "")
+
+
+def test_a_cluster_of_one_family_refuses_the_other(home):
+    done = run_cli(home, "check", "-f", "-", stdin=SOUND["a Service of another family"])
+    assert done.code == 1
+    assert "not configured on this cluster" in done.out
+
+
 def test_a_fresh_cluster_is_met_with_silence(home):
     done = run_cli(home, "check", "-A", "--level", "info")
     assert (done.code, done.out, done.err) == (0, "", "")
@@ -293,6 +352,8 @@ def test_what_cannot_be_done_is_bad_input(home, words):
 def test_custom_resources_are_nobody_elses_business(home):
     text = "apiVersion: stable.example.com/v1\nkind: CronTab\nmetadata: {name: a}\nspec: {image: x}\n"
     assert run_cli(home, "check", "--alone", "-f", "-", stdin=text).check().out == ""
+    done = run_cli(home, "check", "--alone", "-f", "-", "--level", "info", stdin=text).check()
+    assert "STDIN:1 (document 1): crontab/a apiVersion: info 0 Refused" in done.out
 
 
 def test_a_bad_document_does_not_hide_what_is_wrong_with_others(home):

@@ -13,6 +13,7 @@ from kubesim.apimachinery.scheme import Cells
 from kubesim.apis.columns import age, columns, workload_cells
 from kubesim.apis.meta import section
 from kubesim.apis.podtemplate import default_pod_template, empty, missing
+from kubesim.apis.podtemplate_features import drop_disabled_template_fields
 from kubesim.util.jsontypes import JSONObject, dig
 
 COLUMNS = columns(
@@ -37,11 +38,13 @@ def default(obj: JSONObject) -> None:
 
 
 def prepare_create(obj: JSONObject) -> None:
+    drop_disabled_template_fields(obj)
     obj["status"] = dict.fromkeys(_REQUIRED, 0)
     _set_template_generation(obj, max(_template_generation(obj), 1))
 
 
 def prepare_update(new: JSONObject, old: JSONObject) -> None:
+    drop_disabled_template_fields(new, old)
     new["status"] = old.get("status") or dict.fromkeys(_REQUIRED, 0)
     changed = dig(new, "spec", "template") != dig(old, "spec", "template")
     _set_template_generation(new, _template_generation(old) + changed)

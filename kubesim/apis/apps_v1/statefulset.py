@@ -12,6 +12,7 @@ from kubesim.apimachinery.scheme import Cells
 from kubesim.apis.columns import age, columns, container_cells
 from kubesim.apis.meta import section
 from kubesim.apis.podtemplate import default_claim_template, default_pod_template, empty, missing
+from kubesim.apis.podtemplate_features import drop_disabled_template_fields
 from kubesim.util.jsontypes import JSONObject, dig
 
 COLUMNS = columns("Name, Ready, Age | Containers, Images")
@@ -55,10 +56,12 @@ def default(obj: JSONObject) -> None:
 
 
 def prepare_create(obj: JSONObject) -> None:
+    drop_disabled_template_fields(obj)
     obj["status"] = {"availableReplicas": 0, "replicas": 0}
 
 
 def prepare_update(new: JSONObject, old: JSONObject) -> None:
+    drop_disabled_template_fields(new, old)
     new["status"] = old.get("status") or {"availableReplicas": 0, "replicas": 0}
 
 

@@ -15,6 +15,7 @@ from kubesim.apimachinery.scheme import Cells
 from kubesim.apis.columns import NONE, UNSET, age, columns, container_cells
 from kubesim.apis.meta import section
 from kubesim.apis.podtemplate import default_pod_template, empty, missing
+from kubesim.apis.podtemplate_features import drop_disabled_template_fields
 from kubesim.util.durations import time_since
 from kubesim.util.jsontypes import JSONObject, dig
 
@@ -38,10 +39,12 @@ def default(obj: JSONObject) -> None:
 
 
 def prepare_create(obj: JSONObject) -> None:
+    drop_disabled_template_fields(obj)
     obj["status"] = {}
 
 
 def prepare_update(new: JSONObject, old: JSONObject) -> None:
+    drop_disabled_template_fields(new, old)
     new["status"] = old.get("status") or {}
 
 

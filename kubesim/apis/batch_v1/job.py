@@ -18,6 +18,7 @@ from kubesim.apimachinery.scheme import Cells, standard_fields
 from kubesim.apis.columns import age, columns, workload_cells
 from kubesim.apis.meta import section
 from kubesim.apis.podtemplate import default_pod_template, missing
+from kubesim.apis.podtemplate_features import drop_disabled_template_fields
 from kubesim.util.clock import parse_time
 from kubesim.util.durations import human_duration
 from kubesim.util.jsontypes import JSONObject, deep_copy, dig
@@ -51,6 +52,7 @@ def default(obj: JSONObject) -> None:
 
 
 def prepare_create(obj: JSONObject) -> None:
+    drop_disabled_template_fields(obj)
     obj["status"] = {}
     spec = section(obj, "spec")
     if not spec.get("manualSelector"):
@@ -70,6 +72,7 @@ def _generate_selector(obj: JSONObject, spec: JSONObject) -> None:
 
 
 def prepare_update(new: JSONObject, old: JSONObject) -> None:
+    drop_disabled_template_fields(new, old)
     new["status"] = old.get("status") or {}
 
 

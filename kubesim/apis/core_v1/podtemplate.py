@@ -11,6 +11,7 @@ from kubesim.apimachinery.scheme import Cells
 from kubesim.apis.columns import columns, container_cells
 from kubesim.apis.meta import section
 from kubesim.apis.podtemplate import default_pod_template
+from kubesim.apis.podtemplate_features import drop_disabled_template_fields
 from kubesim.util.jsontypes import JSONObject, dig
 
 COLUMNS = columns("Name, Containers, Images, Pod Labels")
@@ -18,6 +19,14 @@ COLUMNS = columns("Name, Containers, Images, Pod Labels")
 
 def default(obj: JSONObject) -> None:
     default_pod_template(section(obj, "template"))
+
+
+def prepare_create(obj: JSONObject) -> None:
+    drop_disabled_template_fields(obj)
+
+
+def prepare_update(new: JSONObject, old: JSONObject) -> None:
+    drop_disabled_template_fields(new, old)
 
 
 def validate(obj: JSONObject) -> list[FieldError]:

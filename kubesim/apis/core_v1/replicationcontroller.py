@@ -13,6 +13,7 @@ from kubesim.apimachinery.scheme import Cells, standard_fields
 from kubesim.apis.columns import age, columns, container_cells
 from kubesim.apis.meta import section
 from kubesim.apis.podtemplate import default_pod_template, missing
+from kubesim.apis.podtemplate_features import drop_disabled_template_fields
 from kubesim.util.jsontypes import JSONObject, dig
 
 COLUMNS = columns("Name, Desired:i, Current:i, Ready:i, Age | Containers, Images, Selector")
@@ -40,10 +41,12 @@ def default(obj: JSONObject) -> None:
 
 
 def prepare_create(obj: JSONObject) -> None:
+    drop_disabled_template_fields(obj)
     obj["status"] = {"replicas": 0}
 
 
 def prepare_update(new: JSONObject, old: JSONObject) -> None:
+    drop_disabled_template_fields(new, old)
     new["status"] = old.get("status") or {"replicas": 0}
 
 

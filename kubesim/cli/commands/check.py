@@ -89,15 +89,16 @@ def _of_files(context: Context) -> tuple[list[Finding], list[str]]:
 
 def _branch(context: Context) -> Cluster:
     """A copy of the cluster, or with `--alone` one that is empty."""
-    from kubesim.cluster.branch import copied_objects, make_branch
+    from kubesim.cluster.branch import copied_objects, likely_config, make_branch
     from kubesim.cluster.build import load_kinds
-    from kubesim.cluster.config import ClusterConfig
 
     session, alone = context.session, context.flags.is_set("alone")
     objects = () if alone else tuple(copied_objects(session.client))
     if session.remote or (alone and _has_home(context)):  # a cluster need not be opened, or made, for that
         return make_branch(
-            ClusterConfig(), objects, lambda version: load_kinds(version, cache_dir=session.home.cache)
+            likely_config(objects),
+            objects,
+            lambda version: load_kinds(version, cache_dir=session.home.cache),
         )
     cluster = session.cluster
     return make_branch(cluster.config, objects, lambda _: (cluster.scheme, cluster.schema))

@@ -130,7 +130,9 @@ def _apply(context: Context, view: View, written: _Written, outcome: Outcome) ->
     except NoMatch as error:
         if _is_ours(session, gvk_of(obj).group):
             outcome.problems.append(f"{written.place.file} (document {written.place.document}): {error}")
-        return  # a custom resource: nobody here can say anything about it
+        else:
+            _pass_over(written, outcome)
+        return
     if mapping.namespaced:
         namespace = namespace_of(obj) or session.namespace
         obj["metadata"] = (obj.get("metadata") or {}) | {"namespace": namespace}
@@ -148,6 +150,23 @@ def _apply(context: Context, view: View, written: _Written, outcome: Outcome) ->
         return
     if mapping.gvk.kind == "Service":
         outcome.findings += lost_ports(written.obj, stored)
+
+
+def _pass_over(written: _Written, outcome: Outcome) -> None:
+    """Nobody here can say anything about a custom resource; a group that is misspelt looks the same."""
+    obj = written.obj
+    ref = ObjectRef.of(obj)
+    outcome.places.add(ref, written.place, written.document, written.prefix)
+    outcome.findings.append(
+        Finding(
+            code=0,
+            severity="info",
+            object=ref,
+            field="apiVersion",
+            message=f"Kubernetes has no group {gvk_of(obj).group}: this is taken for a custom resource, and passed over",
+            fix="nothing, if a CustomResourceDefinition defines it",
+        )
+    )
 
 
 def _stored(context: Context, info: Info) -> JSONObject:

@@ -122,12 +122,12 @@ def stateful_set(view: View, workload: JSONObject) -> Iterator[Finding]:
     elif spec_of(service).get("clusterIP") != NONE:
         yield Finding(
             code=13,
-            severity="warning",
+            severity="info",
             object=ref,
             field="spec.serviceName",
-            message=f"service/{wanted} is not headless: its name leads to one address, and not to the Pods",
+            message=f"service/{wanted} is not headless: its name leads to one address, and {lost} to a Pod",
             evidence=(f"spec.clusterIP of service/{wanted} is {spec_of(service).get('clusterIP')}",),
-            fix=f"write clusterIP: None in service/{wanted} (it has to be made anew), or name a headless Service",
+            fix=f"make service/{wanted} anew with clusterIP: None if its name is to lead to all Pods",
         )
         return
     if message:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
 
+from kubesim.apis.apps_v1 import deployment
 from kubesim.apis.core_v1 import pod
 from kubesim.apis.podtemplate import default_pod_template, pull_policy
 
@@ -199,6 +201,27 @@ def test_fields_behind_closed_gates_are_dropped_unless_in_use() -> None:
     new: dict[str, Any] = {"spec": {"hostUsers": False, "containers": []}}
     pod.prepare_update(new, old)
     assert new["spec"]["hostUsers"] is False
+
+
+def test_volumes_of_images_are_dropped_with_their_mounts() -> None:
+    mounts = [{"name": "i", "mountPath": "/i", "subPath": "x"}, {"name": "e", "mountPath": "/e"}]
+    volumes = [{"name": "i", "image": {"reference": "r"}}, {"name": "e", "emptyDir": {}}]
+    spec = {"containers": [{"name": "a", "volumeMounts": mounts}], "volumes": volumes}
+    new: dict[str, Any] = {"spec": {"template": {"spec": copy.deepcopy(spec)}}}
+    deployment.prepare_create(new)
+    left = new["spec"]["template"]["spec"]
+    assert left == {"containers": [{"name": "a", "volumeMounts": mounts[1:]}], "volumes": volumes[1:]}
+    used: dict[str, Any] = {"spec": {"template": {"spec": copy.deepcopy(spec)}}}
+    deployment.prepare_update(used, copy.deepcopy(used))
+    assert used["spec"]["template"]["spec"] == spec
+
+
+def test_proc_is_mounted_as_by_default() -> None:
+    new: dict[str, Any] = {
+        "spec": {"containers": [{"name": "a", "securityContext": {"procMount": "Unmasked"}}]}
+    }
+    pod.prepare_create(new)
+    assert new["spec"]["containers"][0]["securityContext"] == {"procMount": "Default"}
 
 
 def test_label_keys_become_part_of_the_selector() -> None:
