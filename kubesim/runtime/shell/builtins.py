@@ -91,9 +91,9 @@ def _test(shell: Shell, argv: list[str]) -> int:
     args = argv[1:]
     shell.process.env = dict.fromkeys(shell.variables, "") if "-v" in args else shell.process.env
     try:
-        if argv[0] == "[":
-            if not args or args[-1] != "]":
-                raise TestProblem("bracket")
+        if argv[0] in ("[", "[["):
+            if not args or args[-1] != argv[0].replace("[", "]"):
+                raise TestProblem("bracket", argv[0].replace("[", "]"))
             args = args[:-1]
         return int(not evaluate(shell.process, args))
     except TestProblem as problem:
@@ -173,12 +173,12 @@ def _loop_control(shell: Shell, argv: list[str]) -> int:
 def _eval(shell: Shell, argv: list[str]) -> int:
     text = " ".join(argv[1:])
     shell.status = 0
-    return _run_text(shell, text)
+    return _run_text(shell, text, "eval")
 
 
-def _run_text(shell: Shell, text: str) -> int:
+def _run_text(shell: Shell, text: str, builtin: str) -> int:
     try:
-        return shell.run_source(text)
+        return shell.run_source(text, builtin=builtin)
     except Suspended as wait:
         wait.frames.insert(0, {"source": text})
         raise
@@ -211,7 +211,7 @@ def _source(shell: Shell, argv: list[str]) -> int:
         shell.positional = argv[2:]
     shell.sourcing += 1
     try:
-        return _run_text(shell, data.decode("utf-8", "surrogateescape"))
+        return _run_text(shell, data.decode("utf-8", "surrogateescape"), name)
     except Return as back:
         return back.status
     finally:

@@ -40,7 +40,7 @@ def problem_text(problem: TestProblem, flavour: str) -> str:
         "unary": (f"{token}: argument expected", (f"{problem.first}: unary "
             "operator expected"), f"{token}: argument expected"),
         "extra": (f"{token}: unexpected operator", "too many arguments", f"{token}: unknown operand"),
-        "bracket": ("missing ]", "missing `]'", "missing ]"),
+        "bracket": ("missing ]", "missing `]'", f"missing {token or ']'}"),
         "argument": (f"{token}: argument expected", "argument expected", "argument expected"),
     }  # fmt: skip
     return texts[problem.kind][{"dash": 0, "bash": 1}.get(flavour, 2)]

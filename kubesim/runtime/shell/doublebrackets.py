@@ -7,6 +7,7 @@ from typing import Any
 
 from kubesim.runtime.shell.syntax import (
     Condition,
+    SyntaxProblem,
     Word,
 )
 from kubesim.runtime.shell.words import Words
@@ -16,7 +17,17 @@ class DoubleBrackets(Words):
     """The parser's part that reads conditions."""
 
     def _condition(self, word: str) -> Any:
-        line = self.line_number
+        """None where it is none to busybox, which has a command of that name to complain."""
+        start, line = self.position, self.line_number
+        try:
+            return self._brackets(word, line)
+        except SyntaxProblem as problem:
+            if self._bash or problem.kind != "unexpected":
+                raise
+            self.position, self.line_number = start, line
+            return None
+
+    def _brackets(self, word: str, line: int) -> Condition:
         self.position += len(word)
         tree = self._condition_or()
         self._skip_lines()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kubesim.runtime.shell.arithmetic import ArithmeticProblem
 from kubesim.runtime.shell.syntax import SyntaxProblem
+from kubesim.runtime.shell.tokens import WORD
 
 
 @dataclass(slots=True)
@@ -22,6 +23,8 @@ class Flavour:
 
     name = "dash"
     bash = False
+    extended = False
+    """Whether `[[` and `function` are reserved words."""
     unset_status = 2
     redirect_status = 2
     expansion_exits = True
@@ -42,9 +45,10 @@ class Flavour:
             return f"{name}: Exec format error", 126
         return f"{name}: Permission denied", 126
 
-    def syntax(self, origin: Origin, problem: SyntaxProblem) -> list[str]:
-        """The lines that tell of a syntax error."""
-        return [f"{origin.name}: {problem.line}: {self._syntax_text(problem)}"]
+    def syntax(self, origin: Origin, problem: SyntaxProblem, builtin: str = "") -> list[str]:
+        """The lines that tell of a syntax error; `builtin` is the one that was given the text."""
+        line = problem.last_line or problem.line
+        return [self.prefix(origin, line, builtin) + self._syntax_text(problem)]
 
     def syntax_exit(self, problem: SyntaxProblem) -> int:
         """The status of a shell that met a syntax error."""
@@ -57,15 +61,14 @@ class Flavour:
         if problem.kind == "message":
             return f"Syntax error: {problem.found}"
         if problem.kind == "unterminated":
-            texts = {"}": "Missing '}'", "`": "EOF in backquote substitution"}
+            texts = {"}": "Missing '}'", "))": "Missing '))'", "`": "EOF in backquote substitution"}
             return f"Syntax error: {texts.get(problem.found, 'Unterminated quoted string')}"
-        text = f"Syntax error: {self._token(problem)} unexpected"
-        return text + (f' (expecting "{problem.expecting}")' if self._says_expected(problem) else "")
+        return f"Syntax error: {self._token(problem)} unexpected{self._expecting(problem)}"
 
-    def _says_expected(self, problem: SyntaxProblem) -> bool:
-        return bool(problem.expecting) and not (
-            problem.found_kind == "operator" and problem.expecting != "do"
-        )
+    def _expecting(self, problem: SyntaxProblem) -> str:
+        if not problem.expecting:
+            return ""
+        return f" (expecting {WORD})" if problem.expecting == WORD else f' (expecting "{problem.expecting}")'
 
     def _token(self, problem: SyntaxProblem) -> str:
         if problem.found_kind == "eof":
@@ -117,6 +120,7 @@ class Bash(Flavour):
 
     name = "bash"
     bash = True
+    extended = True
     unset_status = 127
     redirect_status = 1
     special_exits = False
@@ -127,6 +131,8 @@ class Bash(Flavour):
         return f"{origin.name}: {where}" + (f"{builtin}: " if builtin else "")
 
     def syntax_exit(self, problem: SyntaxProblem) -> int:
+        if problem.substituted and problem.kind == "unexpected" and problem.found_kind != "eof":
+            return 127
         # These two are no syntax errors to bash: it finds them when it runs the command.
         return 1 if problem.kind in ("substitution", "message") else 2
 
@@ -142,8 +148,10 @@ class Bash(Flavour):
             return f"{name}: cannot execute binary file: Exec format error", 126
         return f"{name}: Permission denied", 126
 
-    def syntax(self, origin: Origin, problem: SyntaxProblem) -> list[str]:
-        lead = f"{origin.name}: " + ("-c: " if origin.mode == "command" else "")
+    def syntax(self, origin: Origin, problem: SyntaxProblem, builtin: str = "") -> list[str]:
+        lead = f"{origin.name}: "
+        if builtin or origin.mode == "command":
+            lead += f"{builtin or '-c'}: "
         where = "" if origin.mode == "interactive" else f"line {problem.line}: "
         if problem.kind == "substitution":
             return [f"{origin.name}: {where}{problem.found}: bad substitution"]
@@ -154,7 +162,8 @@ class Bash(Flavour):
         if problem.kind == "unterminated":
             return [f"{lead}{where}unexpected EOF while looking for matching `{problem.found}'"]
         if problem.found_kind == "eof":
-            after = "" if origin.mode == "interactive" else f"line {problem.line + 1}: "
+            last = problem.line + bool(problem.source_line)
+            after = "" if origin.mode == "interactive" else f"line {last}: "
             if problem.found == "$(":
                 return [f"{lead}{after}unexpected EOF while looking for matching `)'"]
             return [f"{lead}{after}syntax error: unexpected end of file"]
@@ -204,6 +213,7 @@ class Busybox(Flavour):
     """busybox' ash."""
 
     name = "busybox"
+    extended = True
     redirect_status = 1
 
     def prefix(self, origin: Origin, line: int, builtin: str = "") -> str:
@@ -216,10 +226,6 @@ class Busybox(Flavour):
         )
         return f"{origin.name}: " + (f"{builtin}: " if builtin else "") + where
 
-    def syntax(self, origin: Origin, problem: SyntaxProblem) -> list[str]:
-        where = f"line {problem.line}: " if origin.mode == "script" else ""
-        return [f"{origin.name}: {where}{self._syntax_text(problem)}"]
-
     def _syntax_text(self, problem: SyntaxProblem) -> str:
         if problem.kind == "substitution":
             return "syntax error: bad substitution"
@@ -227,10 +233,9 @@ class Busybox(Flavour):
             text = problem.found[:1].lower() + problem.found[1:]
             return f"syntax error: {text}"
         if problem.kind == "unterminated":
-            texts = {"}": "missing '}'", "`": "EOF in backquote substitution"}
+            texts = {"}": "missing '}'", "))": "missing '))'", "`": "EOF in backquote substitution"}
             return f"syntax error: {texts.get(problem.found, 'unterminated quoted string')}"
-        text = f"syntax error: unexpected {self._token(problem)}"
-        return text + (f' (expecting "{problem.expecting}")' if self._says_expected(problem) else "")
+        return f"syntax error: unexpected {self._token(problem)}{self._expecting(problem)}"
 
     def redirect(self, path: str, number: int, *, writing: bool) -> str:
         if writing:

@@ -60,14 +60,20 @@ class Shell(Compound):
     """One shell, or a subshell of it."""
 
     def run_source(
-        self, text: str, *, line: int = 1, resume: list[Any] | None = None, exits: bool = False
+        self,
+        text: str,
+        *,
+        line: int = 1,
+        resume: list[Any] | None = None,
+        exits: bool = False,
+        builtin: str = "",
     ) -> int:
-        """Run a text line by line. A syntax error ends it with status 2.
+        """Run a text line by line. A syntax error ends it with status 2. `builtin` is the one that was given it.
 
         With `exits` the shell ends with the text: a program in the last place takes over its process, as in dash and
         bash, so that `sh -c "…; nginx -g 'daemon off;'"` leaves nginx as process 1.
         """
-        parser = Parser(text, bash=self.flavour.bash, line=line)
+        parser = Parser(text, bash=self.flavour.bash, extended=self.flavour.extended, line=line)
         if resume is not None:
             parser.position, parser.line_number = resume.pop(0)
             self._resume = resume
@@ -76,9 +82,9 @@ class Shell(Compound):
             try:
                 node = parser.line()
             except SyntaxProblem as problem:
-                self._say_syntax(problem)
+                self._say_syntax(problem, builtin)
                 self.status = self.flavour.syntax_exit(problem)
-                if self.origin.mode == "interactive":
+                if self.origin.mode == "interactive" or (builtin and self.flavour.bash):
                     return self.status
                 raise Exit(self.status) from None
             if node is None:
@@ -99,8 +105,8 @@ class Shell(Compound):
                 wait.frames.insert(0, [position, number])
                 raise
 
-    def _say_syntax(self, problem: SyntaxProblem) -> None:
-        for line in self.flavour.syntax(self.origin, problem):
+    def _say_syntax(self, problem: SyntaxProblem, builtin: str) -> None:
+        for line in self.flavour.syntax(self.origin, problem, builtin):
             self.write(line + "\n", 2)
 
     def main(self, text: str, resume: list[Any] | None = None) -> int:
@@ -645,7 +651,7 @@ class Shell(Compound):
         self.last_job = kept["last_job"]
         self._set_directory(kept["cwd"])
         for text in kept["functions"].values():
-            node = Parser(text, bash=self.flavour.bash).line()
+            node = Parser(text, bash=self.flavour.bash, extended=self.flavour.extended).line()
             if node is not None and isinstance(node.items[0][0], Function):
                 self.functions[node.items[0][0].name] = node.items[0][0]
         self.kept_redirects = list(kept["redirects"])

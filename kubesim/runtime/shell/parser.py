@@ -30,12 +30,19 @@ from kubesim.runtime.shell.syntax import (
     While,
     Word,
 )
-from kubesim.runtime.shell.tokens import META, REDIRECT, RESERVED
+from kubesim.runtime.shell.tokens import META, REDIRECT, RESERVED, WORD
 from kubesim.runtime.shell.words import NAME
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?=)")
 _ARRAY_ITEM = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\[([^\]=]*)\](\+?=)")
 _CLOSERS = frozenset(("then", "else", "elif", "fi", "do", "done", "esac", "}"))
+_SPECIAL = frozenset(
+    (
+        "break", ".", ":", "continue", "eval", "exec", "exit", "export", "readonly", "return", "set", "shift", "times",
+        "trap", "unset",
+    )
+)  # fmt: skip
+"""No function can be called so, but in bash."""
 MAX_DEPTH = 60
 
 
@@ -64,7 +71,12 @@ class Parser(DoubleBrackets):
         return Sequence(items)
 
     def _sequence(
-        self, closers: tuple[str, ...], *, stop_at_newline: bool = False, expecting: str = ""
+        self,
+        closers: tuple[str, ...],
+        *,
+        stop_at_newline: bool = False,
+        expecting: str = "",
+        may_be_empty: bool = False,
     ) -> Sequence:
         """Commands up to a closing word or operator, which is not taken."""
         self._depth += 1
@@ -80,8 +92,9 @@ class Parser(DoubleBrackets):
                 break
             if stop_at_newline and self._at("\n"):
                 break
-            if expecting and self._reserved() in _CLOSERS:
-                raise self._unexpected(expecting)
+            if closers and (self._reserved() in _CLOSERS or self._operator() in (")", ";;")):
+                # Where nothing has been read yet these are no commands; after some they end the list too early.
+                raise self._unexpected(expecting if items or may_be_empty else "")
             start = self.position
             node = self._and_or()
             self._skip_blanks()
@@ -98,7 +111,7 @@ class Parser(DoubleBrackets):
                 break
         self._depth -= 1
         if not items and closers:
-            raise self._unexpected(expecting)
+            raise self._unexpected(expecting if self.position >= len(self.source) else "")
         if closers and not self._closes(closers):
             raise self._unexpected(expecting or closers[0])
         return Sequence(items)
@@ -123,9 +136,13 @@ class Parser(DoubleBrackets):
         negate = False
         self._skip_blanks()
         while self._reserved() == "!":
+            if negate and not self._bash:
+                raise self._unexpected()
             negate = not negate
             self.position += 1
             self._skip_blanks()
+            if self._bash and (self.position >= len(self.source) or self._operator() in (";", "\n")):
+                return Pipeline([Simple([], [], [], self.line_number)], negate)
         commands = [self._command()]
         both: list[bool] = []
         while True:
@@ -233,8 +250,8 @@ class Parser(DoubleBrackets):
         match = NAME.match(self.source, self.position)
         end = match.end() if match else self.position
         if not match or (end < len(self.source) and self.source[end] not in META):
-            problem = self._unexpected()
-            if problem.found_kind != "word":
+            problem = self._unexpected(within_line=True)
+            if self._bash and problem.found_kind != "word":
                 raise problem
             raise SyntaxProblem(
                 "message",
@@ -258,7 +275,7 @@ class Parser(DoubleBrackets):
             if self._at(";"):
                 self.position += 1
             elif not self._at("\n"):
-                raise self._unexpected("do" if self.position >= len(self.source) else "")
+                raise self._unexpected()
         elif self._at(";"):
             self.position += 1
         self._skip_lines()
@@ -278,6 +295,8 @@ class Parser(DoubleBrackets):
     def _case(self, word: str) -> Any:
         self.position += len(word)
         self._skip_blanks()
+        if self.position >= len(self.source) or self._operator():
+            raise self._unexpected(WORD, within_line=True)
         subject = self._word()
         self._expect("in")
         items = []
@@ -287,18 +306,16 @@ class Parser(DoubleBrackets):
                 break
             if self._at("("):
                 self.position += 1
-            patterns = []
+            patterns: list[Word] = []
             while True:
                 self._skip_blanks()
-                if self._operator() or self.position >= len(self.source):
-                    raise self._unexpected(")" if self.position < len(self.source) else "esac")
-                patterns.append(self._word())
+                patterns.append(self._pattern(first=not patterns))
                 self._skip_blanks()
                 if not self._at("|"):
                     break
                 self.position += 1
             if not self._at(")"):
-                raise self._unexpected(")")
+                raise self._unexpected(")", within_line=True)
             self.position += 1
             body = self._case_body()
             ending = self._operator()
@@ -313,6 +330,20 @@ class Parser(DoubleBrackets):
         self._expect("esac")
         return Case(subject, items)
 
+    def _pattern(self, *, first: bool) -> Word:
+        operator = self._operator()
+        if self.position >= len(self.source) or (operator and self._bash):
+            raise self._unexpected(")", within_line=not first)
+        if not operator:
+            return self._word()
+        self.position += len(
+            operator
+        )  # dash takes whatever stands there for a pattern, and stumbles over what follows
+        self._skip_blanks()
+        if not self._at(")"):
+            raise self._unexpected_word(")")
+        return (("lit", operator),)
+
     def _case_body(self) -> Sequence:
         self._skip_lines()
         if self._reserved() == "esac" or self._at(";;") or self._at(";&"):
@@ -322,7 +353,14 @@ class Parser(DoubleBrackets):
 
     def _function(self, name: str, start: int) -> Any:
         self._skip_lines()
-        body = self._command()
+        if self._bash and self.position < len(self.source):
+            body = self._compound()
+            if body is None:
+                raise self._unexpected()
+            redirects = self._redirects()
+            body = Redirected(body, redirects) if redirects else body
+        else:
+            body = self._command()
         text = self.source[start : self.position]
         return Function(name, body, text)
 
@@ -370,9 +408,12 @@ class Parser(DoubleBrackets):
         self.position += 1
         self._skip_blanks()
         if not self._at(")"):
-            raise self._unexpected(")")
+            raise self._unexpected_word(")")
         self.position += 1
-        return self._function(word[0][1], start)
+        name = word[0][1]
+        if not self._bash and (NAME.fullmatch(name) is None or name in _SPECIAL):
+            raise SyntaxProblem("message", self.line_number, "Bad function name")
+        return self._function(name, start)
 
     def _assignment(self) -> Assignment | None:
         match = _ASSIGNMENT.match(self.source, self.position)
@@ -424,7 +465,7 @@ class Parser(DoubleBrackets):
         self.position = match.end()
         self._skip_blanks()
         if self.position >= len(self.source) or self._operator():
-            raise self._unexpected()
+            raise self._unexpected(within_line=True)
         if op in ("<<", "<<-"):
             raw_start = self.position
             delimiter = self._word()

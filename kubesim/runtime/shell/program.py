@@ -119,7 +119,7 @@ def _execute(shell: Shell, options: set[str], text: str, resume: list[Any] | Non
 
 def _job(shell: Shell, text: str, frames: list[Any]) -> int:
     """Go on in a background job: its text is one command."""
-    node = Parser(text, bash=shell.flavour.bash).line()
+    node = Parser(text, bash=shell.flavour.bash, extended=shell.flavour.extended).line()
     if node is None or not node.items:
         return 0
     shell.resume_with(frames)
@@ -264,11 +264,14 @@ class Session:
             if not line:
                 return self._begun or None
             self._begun += line.decode("utf-8", "surrogateescape").replace("\r\n", "\n").replace("\r", "\n")
+            parser = Parser(self._begun, bash=shell.flavour.bash, extended=shell.flavour.extended)
             try:
-                Parser(self._begun, bash=shell.flavour.bash).whole()
+                parser.whole()
             except SyntaxProblem as problem:
                 if problem.incomplete:
                     continue
+            if parser.is_open:
+                continue
             return self._begun
 
     def _interrupted(self) -> None:

@@ -174,6 +174,10 @@ class SyntaxProblem(Exception):
     source_line: str = ""
     incomplete: bool = field(default=False)
     """Whether more text could make it right: an interactive shell asks for it."""
+    substituted: bool = field(default=False)
+    """Whether it stands in `$(…)`."""
+    last_line: int = 0
+    """Where a text ends that goes on for want of a quote; 0: in the line of the problem."""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.found!r} in line {self.line}"

@@ -11,6 +11,8 @@ from kubesim.runtime.shell.syntax import (
 )
 
 REDIRECT = re.compile(r"(\d*)(<<<|<<-|<<|<&|<>|>>|>&|>\||<|>)|(&>>|&>)")
+WORD = "word"
+"""Expected is any word."""
 META = " \t\n;&|<>()"
 
 RESERVED = frozenset(
@@ -38,11 +40,15 @@ RESERVED = frozenset(
 class Tokens:
     """The place in a text, and what stands there."""
 
-    def __init__(self, source: str, *, bash: bool = False, line: int = 1) -> None:
+    def __init__(self, source: str, *, bash: bool = False, extended: bool = False, line: int = 1) -> None:
+        """`extended` is for shells that know bash's words `[[` and `function`, as busybox does."""
         self.source = source
         self.position = 0
         self.line_number = line
         self._bash = bash
+        self._extended = extended or bash
+        self.is_open = False
+        """Whether the text has ended within a here-document."""
         self._pending: list[tuple[Redirect, str, bool, bool]] = []
         self._depth = 0
 
@@ -97,14 +103,17 @@ class Tokens:
         while end < len(source) and source[end] not in META:
             end += 1
         text = source[i:end]
-        return text if text in RESERVED or (self._bash and text in ("[[", "function")) else ""
+        return text if text in RESERVED or (self._extended and text in ("[[", "function")) else ""
 
-    def _unexpected(self, expecting: str = "") -> SyntaxProblem:
+    def _unexpected(self, expecting: str = "", *, within_line: bool = False) -> SyntaxProblem:
+        """What stands here does not belong. `within_line`: no line may end here, which bash sees before the text's end."""
         self._skip_blanks()
         source, i = self.source, self.position
         line_start = source.rfind("\n", 0, i) + 1
         line_end = source.find("\n", i)
         text = source[line_start : line_end if line_end >= 0 else len(source)]
+        if i >= len(source) and within_line and self._bash:
+            return SyntaxProblem("unexpected", self.line_number, "newline", "newline", expecting, text)
         if i >= len(source):
             return SyntaxProblem("unexpected", self.line_number, "", "eof", expecting, text, incomplete=True)
         operator = self._operator()
@@ -122,6 +131,13 @@ class Tokens:
             end += 1
         return SyntaxProblem("unexpected", self.line_number, source[i:end], "word", expecting, text)
 
+    def _unexpected_word(self, expecting: str) -> SyntaxProblem:
+        """The same, where dash does not look for reserved words."""
+        problem = self._unexpected(expecting)
+        if problem.found_kind == "reserved" and not self._bash:
+            problem.found_kind = "word"
+        return problem
+
     def _expect(self, word: str) -> None:
         self._skip_lines() if word in RESERVED else self._skip_blanks()
         if word in RESERVED:
@@ -137,6 +153,7 @@ class Tokens:
             lines = []
             while True:
                 if self.position >= len(self.source):
+                    self.is_open = True
                     break
                 end = self.source.find("\n", self.position)
                 line = self.source[self.position : end if end >= 0 else len(self.source)]

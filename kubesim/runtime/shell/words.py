@@ -24,7 +24,12 @@ class Words(Tokens):
     """The parser's part that reads words; `Parser` reads the commands in them."""
 
     def _sequence(
-        self, closers: tuple[str, ...], *, stop_at_newline: bool = False, expecting: str = ""
+        self,
+        closers: tuple[str, ...],
+        *,
+        stop_at_newline: bool = False,
+        expecting: str = "",
+        may_be_empty: bool = False,
     ) -> Sequence:
         raise NotImplementedError
 
@@ -34,7 +39,7 @@ class Words(Tokens):
 
     def _quoted_text(self, text: str, *, here: bool = False) -> Word:
         """A text in which parameters and commands are expanded, and quotes mean nothing (arithmetic, here-documents)."""
-        inner = type(self)(text, bash=self._bash, line=self.line_number)
+        inner = type(self)(text, bash=self._bash, extended=self._extended, line=self.line_number)
         inner._depth = self._depth  # noqa: SLF001 - the same class
         return (("dq", inner._double_quoted(None, here=here)),)  # noqa: SLF001 - the same class
 
@@ -113,7 +118,9 @@ class Words(Tokens):
         return self._dollar(in_quotes=False)
 
     def _unterminated(self, token: str, line: int) -> SyntaxProblem:
-        return SyntaxProblem("unterminated", line, token, incomplete=True)
+        """In dash' words it is in the line where the text ends, in bash' in the one where the quote begins."""
+        last = self.line_number + self.source.count("\n", self.position)
+        return SyntaxProblem("unterminated", line, token, incomplete=True, last_line=last)
 
     def _single_quoted(self, *, ansi: bool = False) -> str:
         start, line = self.position + 1, self.line_number
@@ -121,7 +128,6 @@ class Words(Tokens):
         while ansi and end > 0 and (end - len(self.source[:end].rstrip("\\"))) % 2:
             end = self.source.find("'", end + 1)
         if end < 0:
-            self.position = len(self.source)
             raise self._unterminated("'", line)
         self.position = end + 1
         text = self.source[start:end]
@@ -182,7 +188,6 @@ class Words(Tokens):
         text: list[str] = []
         while True:
             if i >= len(source):
-                self.position = len(source)
                 raise self._unterminated("`", line)
             c = source[i]
             if c == "`":
@@ -194,7 +199,7 @@ class Words(Tokens):
             text.append(c)
             i += 1
         self.position = i + 1
-        inner = type(self)("".join(text), bash=self._bash, line=line)
+        inner = type(self)("".join(text), bash=self._bash, extended=self._extended, line=line)
         inner._depth = self._depth + 1  # noqa: SLF001 - the same class
         self.line_number += "".join(text).count("\n")
         return ("cmd", inner.whole())
@@ -207,7 +212,10 @@ class Words(Tokens):
             if raw is not None:
                 return ("ari", self._quoted_text(raw))
             self.position, self.line_number = start, line
+            if not self._bash:  # it is arithmetic, whatever follows
+                raise self._unterminated("))", line)
         if self._at("$("):
+            doubled = self._at("$((")
             self.position += 2
             self._skip_lines()
             if self._at(")"):
@@ -215,8 +223,11 @@ class Words(Tokens):
                 return ("cmd", Sequence([]))
             line = self.line_number
             try:
-                body = self._sequence((")",), expecting=")")
+                body = self._sequence((")",), expecting=")", may_be_empty=True)
             except SyntaxProblem as problem:
+                problem.substituted = True
+                if problem.found_kind == "eof" and doubled:
+                    raise self._unterminated(")", line) from None
                 if problem.found_kind == "eof" and problem.expecting == ")":
                     problem.found = "$("
                 raise
@@ -270,7 +281,7 @@ class Words(Tokens):
             self.position += 1
         match = NAME.match(source, self.position) or re.compile(r"\d+|[@*#?$!-]").match(source, self.position)
         if match is None:
-            raise self._bad_substitution(start, line)
+            raise self._bad_substitution(start, line, in_quotes=in_quotes)
         name = match.group()
         self.position = match.end()
         index: Word | None = None
@@ -291,15 +302,15 @@ class Words(Tokens):
         if op is None and self._bash:
             op = re.compile(r"//?|\^\^?|,,?|:").match(source, self.position)
         if op is None:
-            raise self._bad_substitution(start, line)
+            raise self._bad_substitution(start, line, in_quotes=in_quotes)
         self.position = op.end()
         word = self._brace_word(in_quotes=in_quotes and op.group()[0] not in "%#/", line=line)
         return ("par", name, op.group(), word, index)
 
-    def _bad_substitution(self, start: int, line: int) -> SyntaxProblem:
+    def _bad_substitution(self, start: int, line: int, *, in_quotes: bool = False) -> SyntaxProblem:
         end = self.source.find("}", start)
         if end < 0:
-            return SyntaxProblem("unterminated", line, "}", incomplete=True)
+            return self._unterminated('"' if in_quotes else "}", line)
         return SyntaxProblem("substitution", line, self.source[start : end + 1])
 
     def _brace_word(self, *, in_quotes: bool, line: int) -> Word:  # noqa: C901 - a case for each thing there is
@@ -349,7 +360,7 @@ class Words(Tokens):
         text: list[str] = []
         while True:
             if self.position >= len(self.source):
-                raise self._unterminated("}", line)
+                raise self._unterminated("}" if self._bash else '"', line)
             c = self.source[self.position]
             if c == "}":
                 self.position += 1
