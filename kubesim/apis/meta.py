@@ -76,7 +76,7 @@ def and_more(shown: list[str], count: int) -> str:
     return f"{text} + {count - SHOWN} more..." if count > SHOWN else text
 
 
-def host_port(address: str, port: int) -> str:
+def host_port(address: str, port: int | str) -> str:
     """`1.2.3.4:80`, `[fd00::1]:80`: net.JoinHostPort."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 

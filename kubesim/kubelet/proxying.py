@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlencode, urlsplit
 
@@ -16,6 +17,7 @@ from kubesim.apimachinery.errors import StatusError, bad_request, status_error
 from kubesim.apimachinery.gvk import GroupVersionResource
 from kubesim.apimachinery.meta import name_of, namespace_of
 from kubesim.apimachinery.rest import Request, Response
+from kubesim.apis.meta import host_port
 from kubesim.kubelet.portforward import find_listener
 from kubesim.runtime.application import HTTPApplication, Listener, Peer
 from kubesim.runtime.http1 import BadMessage, HTTPRequest, HTTPResponse
@@ -117,7 +119,7 @@ class Proxy:
         ip = str(dig(pod, "status", "podIP", default=""))
         if not ip:
             raise bad_request("address not allowed")
-        where = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+        where = host_port(ip, port)
         with self._runtime.lock:
             listener = find_listener(self._runtime, pod, port, (ip,))
             if listener is None:
@@ -137,13 +139,13 @@ class Proxy:
         message = HTTPRequest(
             request.method,
             rest + _query(request),
-            _headers(request, prefix, rest, f"{ip}:{port}"),
+            _headers(request, prefix, rest, host_port(ip, port)),
             _body(request),
         )
         if scheme == "http" and application.tls:
             text = b"Client sent an HTTP request to an HTTPS server.\n"
             return HTTPResponse(400, [("Content-Type", "text/plain")], text)
-        peer = Peer(ip.rpartition(".")[0] + ".1", _CLIENT_PORT, ip, port)
+        peer = Peer(_gateway(ip), _CLIENT_PORT, ip, port)
         if isinstance(application, HTTPApplication):
             return application.handle(message, peer)
         try:
@@ -161,7 +163,7 @@ class Proxy:
         if target.port not in ("", "10250"):
             addresses = dig(node, "status", "addresses", default=[])
             ip = next((a["address"] for a in addresses if a.get("type") == "InternalIP"), name_of(node))
-            raise _unreachable(f"dial tcp {ip}:{target.port}: connect: connection refused")
+            raise _unreachable(f"dial tcp {host_port(ip, target.port)}: connect: connection refused")
         if rest.rstrip("/") == "/healthz":
             return Response(200, "ok", plain)
         if rest.rstrip("/") in ("/pods", "/runningpods"):
@@ -202,12 +204,18 @@ def split_name(name: str, kind: str) -> ProxyTarget:
     return target
 
 
+def _gateway(ip: str) -> str:
+    """The node's address on the Pods' side."""
+    network = ip_network(f"{ip}/{64 if ':' in ip else 24}", strict=False)
+    return str(network[1])
+
+
 def _pod_port(pod: JSONObject, target: ProxyTarget) -> int:
     """The port that was asked for, or the first that the Pod declares."""
     if target.port:
         if not target.port.isdigit() or int(target.port) > 65_535:
             ip = dig(pod, "status", "podIP", default="")
-            raise _unreachable(f"dial tcp: address {ip}:{target.port}: invalid port")
+            raise _unreachable(f"dial tcp: address {host_port(ip, target.port)}: invalid port")
         return int(target.port)
     for container in dig(pod, "spec", "containers", default=[]):
         for port in container.get("ports") or []:

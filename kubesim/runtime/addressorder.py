@@ -57,6 +57,12 @@ def in_order(addresses: Sequence[str], own: Iterable[str], order: Order) -> list
     return sorted(addresses, key=lambda address: _rank(_number(address), sources, order))
 
 
+def one_of_each(addresses: Sequence[str]) -> list[str]:
+    """The addresses of a host that a client tries: the first one, and where it has two families the first of the other."""
+    other = next((a for a in addresses if (":" in a) != (":" in addresses[0])), None)
+    return [addresses[0], *([other] if other else ())]
+
+
 def _rank(destination: int, sources: Sequence[int], order: Order) -> tuple[int | bool, ...]:
     mapped = _is_mapped(destination)
     usable = [s for s in sources if _is_mapped(s) == mapped]

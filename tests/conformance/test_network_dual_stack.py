@@ -188,6 +188,35 @@ def test_endpoints_in_the_host_network_at_the_second_address(
 # What dual_stack.go does not ask
 
 
+def test_a_service_gains_and_loses_its_second_family(dual: E2E, order: tuple[str, str]) -> None:
+    """test/integration/dualstack: upgrades and downgrades, here with the traffic."""
+    names = set(dual.servers(2))
+    dual.pod("client")
+    first = cluster_ip(dual.service("web"))
+    upgraded = dual.patch("service", "web", {"spec": {"ipFamilyPolicy": "PreferDualStack"}})
+    assert families_of(upgraded["spec"]["clusterIPs"]) == list(order)
+    assert upgraded["spec"]["clusterIPs"][0] == first
+    second = upgraded["spec"]["clusterIPs"][1]
+    assert dual.hostnames("client", first) == dual.hostnames("client", second) == names
+    downgraded = dual.patch("service", "web", {"spec": {"ipFamilyPolicy": "SingleStack"}})
+    assert downgraded["spec"]["clusterIPs"] == [first]
+    assert [part["addressType"] for part in dual.slices("web")] == [order[0]]
+    assert dual.hostnames("client", first) == names
+    assert dual.connect("client", second) == "TIMEOUT"  # nobody has that address any more
+
+
+def test_variables_have_the_first_address_of_a_service(dual: E2E) -> None:
+    for families in (["IPv4", "IPv6"], ["IPv6", "IPv4"]):
+        service = dual.service(f"web-{families[0].lower()}", ipFamilies=families, **BOTH)
+        assert families_of(service["spec"]["clusterIPs"]) == families
+    dual.pod("client")
+    variables = dual.sh("client", "env").check().stdout.splitlines()
+    for family in ("IPv4", "IPv6"):
+        ip = dual.get("service", f"web-{family.lower()}")["spec"]["clusterIP"]
+        assert f"WEB_{family.upper()}_SERVICE_HOST={ip}" in variables
+        assert f"WEB_{family.upper()}_PORT=tcp://{bracketed(ip)}:80" in variables
+
+
 def test_names_have_addresses_of_both_families(dual: E2E, order: tuple[str, str]) -> None:
     names = dual.servers(2)
     dual.pod("client")

@@ -193,7 +193,7 @@ class NetExec(Server):
         if not answer:
             raise DialError(
                 f"reading from {protocol} connection failed. err:'read "
-                f"{protocol} {address}:{port}: i/o timeout'"
+                f"{protocol} {join_host_port(address, port)}: i/o timeout'"
             )
         return answer.decode("utf-8", "replace")
 

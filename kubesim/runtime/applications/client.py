@@ -30,10 +30,10 @@ def resolve(machine: Machine, host: str) -> list[str]:
     try:
         return lookup(machine, host, order=GO)
     except ResolveError as error:
-        server = resolver_config(machine).nameservers[0]
+        server = join_host_port(resolver_config(machine).nameservers[0], 53)
         if error.temporary:
-            raise DialError(f"lookup {host} on {server}:53: read udp: i/o timeout", kind="dns") from None
-        raise DialError(f"lookup {host} on {server}:53: no such host", kind="dns") from None
+            raise DialError(f"lookup {host} on {server}: read udp: i/o timeout", kind="dns") from None
+        raise DialError(f"lookup {host} on {server}: no such host", kind="dns") from None
 
 
 def dial(machine: Machine, host: str, port: int, protocol: TransportProtocol = "TCP") -> Connection:

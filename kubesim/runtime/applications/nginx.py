@@ -8,6 +8,7 @@ import re
 import time
 from typing import Any
 
+from kubesim.runtime.addressorder import one_of_each
 from kubesim.runtime.application import Listener, Peer
 from kubesim.runtime.applications.base import (
     CONTENT_TYPES,
@@ -410,29 +411,26 @@ class Nginx(Server):
             uri = f"/{path}"
         shown = f"{scheme}://{upstream if re.search(r':[0-9]+$', upstream) else f'{upstream}:{port}'}{uri}"
         try:
-            address = name if is_address(name) else lookup(self.machine, name)[0]
+            addresses = [name] if is_address(name) else one_of_each(lookup(self.machine, name))
         except ResolveError:
             self._complain(exchange, f"{name} could not be resolved (3: Host not found)")
             return self._error(exchange, 502)
-        shown = f"{scheme}://{address}:{port}{uri}"
-        exchange.upstream = f"{address}:{port}"
-        try:
-            connection = self.machine.network.connect(address, port)
-        except Refused:
-            self._complain(
-                exchange, "connect() failed (111: Connection refused) while connecting to upstream", shown
-            )
-            return self._error(exchange, 502)
-        except TimedOut:
-            self._complain(
-                exchange, "upstream timed out (110: Connection timed out) while connecting to upstream", shown
-            )
-            return self._error(exchange, 504)
-        except NetworkError:
-            self._complain(
-                exchange, "connect() failed (113: No route to host) while connecting to upstream", shown
-            )
-            return self._error(exchange, 502)
+        connection, status = None, 502
+        for address in addresses:  # proxy_next_upstream: where one does not take it, the next
+            exchange.upstream = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+            shown = f"{scheme}://{exchange.upstream}{uri}"
+            try:
+                connection = self.machine.network.connect(address, port)
+                break
+            except Refused:
+                status, why = 502, "connect() failed (111: Connection refused)"
+            except TimedOut:
+                status, why = 504, "upstream timed out (110: Connection timed out)"
+            except NetworkError:
+                status, why = 502, "connect() failed (113: No route to host)"
+            self._complain(exchange, f"{why} while connecting to upstream", shown)
+        if connection is None:
+            return self._error(exchange, status)
         try:
             found = connection.http(self._forwarded(exchange, host, uri))
         except BadMessage:

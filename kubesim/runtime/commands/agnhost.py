@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from kubesim.runtime.applications.client import DialError, dial, http_get
+from kubesim.runtime.applications.client import DialError, dial, http_get, join_host_port
 from kubesim.runtime.commands.common import program
 from kubesim.runtime.filesystem import DEVICE, DIRECTORY, LINK
 from kubesim.runtime.process import Process
@@ -254,8 +254,8 @@ def _inclusterclient(process: Process, words: list[str]) -> int:
         except DialError as error:
             process.error(
                 "E0101 00:00:00.000000       1 main.go:96] status=failed\nE0101 00:00:"
-                f'00.000000       1 main.go:97] error checking /healthz: Get "https://{host}:'
-                f'{port}/healthz": {error}'
+                f'00.000000       1 main.go:97] error checking /healthz: Get "https://'
+                f'{join_host_port(host, port)}/healthz": {error}'
             )
         try:
             process.sleep(pause)

@@ -13,6 +13,7 @@ from base64 import b64encode
 from typing import Any
 from urllib.parse import quote
 
+from kubesim.runtime.addressorder import one_of_each
 from kubesim.runtime.commands.curl_options import CurlOptions, UsageProblem, parse_options
 from kubesim.runtime.commands.transfer import (
     URL,
@@ -24,7 +25,6 @@ from kubesim.runtime.commands.transfer import (
     find_addresses,
     is_address,
     join_url,
-    one_of_each,
     parse_url,
     send,
 )

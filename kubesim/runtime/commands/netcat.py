@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from base64 import b64encode
 
+from kubesim.runtime.addressorder import one_of_each
 from kubesim.runtime.commands.common import program
 from kubesim.runtime.commands.options import Options, parse
-from kubesim.runtime.commands.transfer import find_addresses, one_of_each
+from kubesim.runtime.commands.transfer import find_addresses
 from kubesim.runtime.network_view import Connection, NetworkError, Refused, TimedOut
 from kubesim.runtime.process import Null, Process
 from kubesim.runtime.resolver import ResolveError, is_address
@@ -93,6 +94,7 @@ def _connect(process: Process, opts: Options, host: str, address: str, port: int
     udp = "u" in opts
     busybox = process.machine.flavour == "busybox"
     timeout = float(opts.get("w", "0") or "0")
+    where = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     try:
         connection = process.machine.network.connect(address, port, "UDP" if udp else "TCP")
     except NetworkError as error:
@@ -115,7 +117,7 @@ def _connect(process: Process, opts: Options, host: str, address: str, port: int
         if busybox:
             if "v" in opts or "z" not in opts:
                 process.error(
-                    f"nc: {address} ({address}:{port}): {reason}"
+                    f"nc: {address} ({where}): {reason}"
                     if "v" in opts
                     else f"nc: can't connect to remote host ({address}): {reason}"
                 )
@@ -125,7 +127,7 @@ def _connect(process: Process, opts: Options, host: str, address: str, port: int
         return 1
     if "v" in opts:
         if busybox:
-            process.error(f"{host} ({address}:{port}) open")
+            process.error(f"{host} ({where}) open")
         else:
             shown = f"{host} ({address})" if not is_address(host) else host
             process.error(

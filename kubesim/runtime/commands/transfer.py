@@ -91,12 +91,6 @@ def find_addresses(process: Process, host: str, *, family: int = 0) -> list[str]
         raise
 
 
-def one_of_each(addresses: list[str]) -> list[str]:
-    """The addresses of a host that a client tries: the first one, and where it has two families the first of the other."""
-    other = next((a for a in addresses if (":" in a) != (":" in addresses[0])), None)
-    return [addresses[0], *([other] if other else ())]
-
-
 def connect(
     process: Process, address: str, port: int, *, timeout: float | None = None
 ) -> tuple[Connection, float]:
@@ -131,7 +125,6 @@ __all__ = [
     "find_addresses",
     "is_address",
     "join_url",
-    "one_of_each",
     "parse_url",
     "send",
 ]

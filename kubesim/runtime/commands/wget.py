@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import time
 
+from kubesim.runtime.addressorder import one_of_each
 from kubesim.runtime.commands.common import program
 from kubesim.runtime.commands.options import Options, parse
 from kubesim.runtime.commands.transfer import (
@@ -17,7 +18,6 @@ from kubesim.runtime.commands.transfer import (
     find_addresses,
     is_address,
     join_url,
-    one_of_each,
     parse_url,
     send,
 )

@@ -171,3 +171,40 @@ def test_host_ports_are_of_the_family_of_their_address(host_ip: str, families: s
         found = e2e.outside("-g", f"http://{where}:8888/hostname").stdout
         assert found == ("server" if family in families else "")
     e2e.cluster.close()
+
+
+def test_nginx_goes_on_with_the_other_address_of_an_upstream(lab: E2E) -> None:
+    conf = "server { listen 80; location / { proxy_pass http://four; } }"
+    start = f"echo '{conf}' > /etc/nginx/conf.d/default.conf; exec nginx -g 'daemon off;'"
+    lab.pod("front", container={"image": "nginx:1.27", "command": ["sh", "-c", start]})
+    assert "Directory listing" in lab.sh("deb", f"curl -s http://{lab.ip('front')}/").check().stdout
+    six = address(lab, "four", "IPv6")
+    logged = lab.cluster.kubectl("logs front -n e2e").stdout
+    said = "connect() failed (111: Connection refused) while connecting to upstream"
+    assert said in logged
+    assert f'upstream: "http://[{six}]:80/"' in logged
+
+
+def test_the_api_server_passes_on_to_ipv6() -> None:
+    e2e = E2E(service_cidr="fd00:10:96::/112,10.96.0.0/16")
+    e2e.netexec("server", node=NODE_1)
+    path = "/api/v1/namespaces/e2e/pods/server:80/proxy"
+    seen = e2e.cluster.kubectl(f"get --raw {path}/clientip").stdout
+    assert seen.rpartition(":")[0] == "[fd00:10:244::1]"
+    host = e2e.cluster.kubectl(f"get --raw {path}/header?key=Host").stdout
+    assert host == f"[{e2e.ip('server')}]:80"
+    refused = e2e.cluster.kubectl("get --raw /api/v1/namespaces/e2e/pods/server:81/proxy/").stderr
+    assert f"dial tcp [{e2e.ip('server')}]:81: connect: connection refused" in refused
+    e2e.cluster.close()
+
+
+def test_probes_ask_the_primary_address() -> None:
+    e2e = E2E(nodes=1, service_cidr="fd00:10:96::/112,10.96.0.0/16")
+    probe = {"httpGet": {"port": 81}, "periodSeconds": 1}
+    e2e.netexec("server", container={"readinessProbe": probe}, ready=False)
+    e2e.netexec("other", 81, container={"readinessProbe": probe})
+    ip = e2e.ip("server")
+    events = e2e.cluster.kubectl("get events -n e2e").stdout
+    said = f'Readiness probe failed: Get "http://[{ip}]:81/": dial tcp [{ip}]:81: connect: connection refused'
+    assert said in events
+    e2e.cluster.close()
