@@ -165,6 +165,16 @@ class BytesReader:
     def __init__(self, data: bytes = b"") -> None:
         self._data = data
         self._at = 0
+        self._has_enough = False
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether who reads has come to the end, and would have gone on."""
+        return self._at >= len(self._data) and not self._has_enough
+
+    def leave(self) -> None:
+        """Who reads has taken everything at once, but would have stopped before the end."""
+        self._has_enough = True
 
     def read(self, size: int = -1) -> bytes:
         end = len(self._data) if size < 0 else self._at + size
@@ -240,12 +250,14 @@ class Buffer:
 
     def __init__(self, capacity: int = CAPTURE_CAPACITY, *, pipe: bool = False) -> None:
         self.data = bytearray()
+        self.full = False
         self._capacity = capacity
         self._pipe = pipe
 
     def write(self, data: bytes) -> None:
         self.data += data
         if len(self.data) > self._capacity:
+            self.full = True
             if self._pipe:
                 raise BrokenPipe
             raise Stopped("stopped: the output of a simulated process is bounded to 16 MiB")
@@ -379,6 +391,11 @@ class Process:
 
     def read_text(self) -> str:
         return self.stdin.read().decode("utf-8", "surrogateescape")
+
+    def leave_input(self) -> None:
+        """What is left of standard input is not wanted, though it has been read."""
+        if isinstance(self.stdin, BytesReader):
+            self.stdin.leave()
 
     # Files
 

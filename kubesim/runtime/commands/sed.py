@@ -427,10 +427,9 @@ class _Machine:
                 self.out.append(self.space.partition("\n")[0])
             case "=":
                 self.out.append(str(self.number))
-            case "q":
-                raise _Quit(command.number)
-            case "Q":
-                raise _Quit(-1)
+            case "q" | "Q":
+                self.process.leave_input()
+                raise _Quit(command.number if command.name == "q" else -1)
             case "s":
                 self.substitute(command)
             case "y":

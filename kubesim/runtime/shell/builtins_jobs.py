@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from kubesim.runtime.machine import SIGNALS
-from kubesim.runtime.process import Suspended
+from kubesim.runtime.machine import SIGNALS, ProcessEntry
+from kubesim.runtime.process import Suspended, Timeline
 from kubesim.runtime.shell.builtins_common import (
     fail,
     quoted,
@@ -102,7 +102,7 @@ def _kill_name(shell: Shell, text: str) -> int:
 
 
 def _kill_one(shell: Shell, text: str, signal: int) -> int:
-    pid = shell.last_job if text.startswith("%") else int(text) if re.fullmatch(r"-?\d{1,9}", text) else None
+    pid = _pid(shell, text)
     if pid is None:
         problem = (
             f"{text}: arguments must be process or job IDs"
@@ -110,7 +110,7 @@ def _kill_one(shell: Shell, text: str, signal: int) -> int:
             else f"Illegal number: {text}"
         )
         shell.complain(problem, "kill")
-        return 1
+        return 1 if shell.flavour.bash else 2
     if pid == shell.shell_pid and pid != 1:
         if signal in (0, 17, 18, 28):
             return 0
@@ -128,43 +128,93 @@ def _kill_one(shell: Shell, text: str, signal: int) -> int:
 
 
 def wait_builtin(shell: Shell, argv: list[str]) -> int:
-    pids = [int(a) for a in argv[1:] if a.isdigit()] or None
-    return wait(shell, pids)
+    pids = [_pid(shell, a) for a in argv[1:]]
+    status = 0
+    for word, pid in zip(argv[1:], pids, strict=True):
+        if pid is None or pid > shell.machine.last_pid:
+            if shell.flavour.bash:
+                shell.complain(
+                    f"`{word}': not a pid or valid job spec"
+                    if pid is None
+                    else f"pid {pid} is not a child of this shell",
+                    "wait",
+                )
+            status = 127
+    known = [pid for pid in pids if pid is not None]
+    if known or not pids:
+        wait(shell, known or None)
+    return status or (shell.ended_jobs.get(known[-1], 0) if known else 0)
+
+
+def _pid(shell: Shell, word: str) -> int | None:
+    """A process or, with `%`, a job by its number."""
+    if word.startswith("%"):
+        running = [entry.pid for entry in _jobs(shell)]
+        number = word[1:]
+        if not number.isdigit():
+            return running[-1] if running else shell.last_job
+        return running[int(number) - 1] if 0 < int(number) <= len(running) else None
+    return int(word) if re.fullmatch(r"-?\d{1,9}", word) else None
+
+
+def _jobs(shell: Shell) -> list[ProcessEntry]:
+    """What this shell has started in the background, and still runs."""
+    return [entry for entry in shell.machine.processes.values() if entry.ppid == shell.process.pid]
 
 
 def wait(shell: Shell, pids: list[int] | None) -> int:
     """Wait for background jobs: all of them, or those given."""
     while True:
-        processes = shell.machine.processes
-        own = shell.process.pid
-        jobs = [e for p, e in processes.items() if p not in (1, own) and (pids is None or p in pids)]
+        jobs = [job for job in _jobs(shell) if pids is None or job.pid in pids]
         if not jobs:
             return 0
-        due = [e.until for e in jobs if e.until is not None]
+        due = [job for job in jobs if job.until is not None]
+        first = min(due, key=lambda job: job.until or 0.0, default=None)
         timeline = shell.process.timeline
         if timeline.suspendable:
-            pause = Suspended(min(due) if due else None, jobs[0].pid)
-            if not due:
+            pause = Suspended(first.until if first is not None else None, jobs[0].pid)
+            if first is None:
                 shell.machine.waiting_for = jobs[0].pid
-            elif min(due) <= timeline.now():
+            elif (first.until or 0.0) <= timeline.now():
                 pause.until = timeline.now() + 0.01
             pause.frames.insert(0, {"wait": pids})
             raise pause
-        if timeline.wait is None or not due:
-            return 0
-        shell.process.sleep(max(min(due) - timeline.now(), 0.01))
-        for job in jobs:
-            if job.until is not None and job.until <= timeline.now():
-                processes.pop(job.pid, None)
+        if first is None or first.until is None:
+            return 0  # a server: nobody waits so long
+        if first.until > timeline.now():
+            shell.process.sleep(first.until - timeline.now())
+        if shell.machine.processes.get(first.pid) is first:
+            _go_on(shell, first, first.until)
+
+
+def _go_on(shell: Shell, job: ProcessEntry, at: float) -> None:
+    """Let a job go on that has slept long enough, as far as it gets."""
+    machine = shell.machine
+    process = machine.process(
+        list(job.argv),
+        out=shell.fds[1],
+        err=shell.fds[2],
+        pid=job.pid,
+        timeline=Timeline(lambda: at, at=at, suspendable=True),
+        budget=shell.budget,
+    )
+    process.resume, process.env, process.cwd = job.frames, dict(job.env), job.cwd
+    try:
+        shell.ended_jobs[job.pid] = machine.run(process)
+    except Suspended as pause:
+        job.argv, job.frames, job.until = pause.frames[0], pause.frames[1:], pause.until
+        return
+    machine.end(job.pid, 0)
 
 
 def jobs(shell: Shell, argv: list[str]) -> int:
     del argv
-    for n, (pid, entry) in enumerate(
-        (p, e) for p, e in shell.machine.processes.items() if p not in (1, shell.process.pid)
-    ):
-        del pid
-        shell.write(f"[{n + 1}]{'+' if n == 0 else ' '}  Running                 {' '.join(entry.argv)} &\n")
+    running = _jobs(shell)
+    for n, job in enumerate(running, 1):
+        mark = "+" if n == len(running) else "-" if n == len(running) - 1 else " "
+        command = job.argv[2:] if job.argv[1:2] == ["-c"] else job.argv
+        text = f"{'Running':24}{' '.join(command).strip()}"
+        shell.write(f"[{n}]{mark}  {text} &\n" if shell.flavour.bash else f"[{n}] {mark} {text}\n")
     return 0
 
 

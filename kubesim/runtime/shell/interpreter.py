@@ -220,6 +220,7 @@ class Shell(Compound):
     def _pipe(self, node: Pipeline) -> int:
         """Run the parts one after the other. A part's output is bounded: a producer without end meets SIGPIPE."""
         data: Any = self.fds[0]
+        cut = False
         statuses = []
         waits: Suspended | None = None
         timeline = self.process.timeline.detached()
@@ -228,6 +229,7 @@ class Shell(Compound):
             fds = dict(self.fds)
             fds[0] = data
             buffer = Buffer(PIPE_CAPACITY, pipe=True)
+            ran_out = False
             if n < last:
                 fds[1] = buffer
                 if node.stderr_too[n]:
@@ -242,6 +244,7 @@ class Shell(Compound):
                     raise
                 self.budget.steps = 0
                 statuses.append(141)
+                ran_out = True
             except Suspended as wait:
                 if wait.for_input:
                     wait.frames = [_AT_INPUT]  # the first part reads; nothing has come of the pipe yet
@@ -252,11 +255,14 @@ class Shell(Compound):
                 statuses.append(141)
             finally:
                 self.budget.steps += reserve
+            cut = buffer.full or ran_out or (cut and data.wants_more)
             data = BytesReader(bytes(buffer.data))
         self.process.timeline.join(timeline)
         if waits is not None:
             waits.frames.clear()
             raise waits
+        if cut:  # what read to the end has seen a part alone, and its answer is wrong
+            raise Stopped("stopped: a simulated pipe carries no more than 8 MiB, and 200000 steps")
         if "pipefail" in self.options:
             return next((status for status in reversed(statuses) if status), 0)
         return statuses[-1]
@@ -351,13 +357,15 @@ class Shell(Compound):
         job.env, job.cwd = self.environment(), self.cwd
         job.logs = self.process.timeline.suspendable
         try:
-            shell.contained(lambda: shell.checked(command))
+            self.ended_jobs[pid] = shell.contained(lambda: shell.checked(command))
         except Suspended as wait:
             if wait.until is None:
                 # A server: its own entry stays; the shell around it has no more to do.
                 if wait.pid != pid:
                     self.machine.processes.pop(pid, None)
                     self.last_job = wait.pid or pid
+                    if self.last_job in self.machine.processes:
+                        self.machine.processes[self.last_job].ppid = self.process.pid
                 return
             job.argv = [shell.process.argv[0], "-c", text]
             job.frames = [{"job": text, "state": shell.snapshot(), "frames": wait.frames}]

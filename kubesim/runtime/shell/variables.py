@@ -40,6 +40,7 @@ class Variables:
         self.status = 0
         self.line = 1
         self.last_job = 0
+        self.ended_jobs: dict[int, int] = {}
         self.expand = Expander(cast("Shell", self))
         self.locals: list[dict[str, Any]] = []
         self.calls = 0
