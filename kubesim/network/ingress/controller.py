@@ -20,6 +20,7 @@ from kubesim.runtime.http1 import REASONS, BadMessage, Headers, HTTPRequest, HTT
 from kubesim.runtime.machine import Machine, ProcessEntry
 from kubesim.runtime.network_view import NetworkError, TimedOut
 from kubesim.runtime.resolver import ResolveError, lookup
+from kubesim.util import boundedre
 
 HEALTH_PORT: Final = 10254
 TRIES: Final = 3  # proxy_next_upstream_tries
@@ -297,7 +298,7 @@ def rewritten(location: Location, path: str, target: str) -> str:
     if not wanted or wanted == location.path:
         return target
     try:
-        found = re.search(location.path, path, re.IGNORECASE)
+        found = boundedre.search(location.path, path, re.IGNORECASE)
     except re.error:
         found = None
     if found is None:

@@ -19,6 +19,7 @@ from kubesim.apis.servicespec import EXTERNAL_NAME, ports_of, type_of
 from kubesim.client.client import Client
 from kubesim.client.lister import by_label, get_or_none, items
 from kubesim.client.resources import ENDPOINT_SLICES, SECRETS, SERVICES
+from kubesim.util.boundedre import compile_bounded
 from kubesim.util.jsontypes import JSONObject, dig
 
 INGRESSES: Final = GroupVersionResource("networking.k8s.io", "v1", "ingresses")
@@ -78,7 +79,10 @@ class Location:
     def matches(self, path: str) -> bool:
         """Whether a path may be served here, whatever other locations there are."""
         if self.pattern is not None:
-            return bool(self.pattern.search(path))
+            try:
+                return bool(self.pattern.search(path))
+            except re.error:  # it takes too long: nginx gives up too
+                return False
         return path == self.path if self.kind == "exact" else path.startswith(self.path)
 
 
@@ -312,7 +316,7 @@ def _size(text: str) -> int:
 
 def _as_expression(location: Location) -> Location:
     try:
-        pattern = re.compile(f"^{location.path}", re.IGNORECASE)
+        pattern = compile_bounded(f"^{location.path}", re.IGNORECASE)
     except re.error:
         pattern = re.compile(f"^{re.escape(location.path)}", re.IGNORECASE)
     return replace(location, kind="regex", pattern=pattern)

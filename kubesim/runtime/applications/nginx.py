@@ -25,6 +25,7 @@ from kubesim.runtime.journal import STDERR, STDOUT
 from kubesim.runtime.machine import Machine, ProcessEntry
 from kubesim.runtime.network_view import NetworkError, Refused, TimedOut
 from kubesim.runtime.resolver import ResolveError, is_address, lookup
+from kubesim.util import boundedre
 
 _REASONS = {
     301: "Moved Permanently", 302: "Found", 303: "See Other", 307: "Temporary Redirect", 308: "Permanent Redirect",
@@ -134,7 +135,7 @@ class Nginx(Server):
                     return server
                 if pattern.endswith(".*") and name.startswith(pattern[:-1]):
                     return server
-                if pattern.startswith("~") and re.search(pattern[1:], name):
+                if pattern.startswith("~") and boundedre.search(pattern[1:], name):
                     return server
         return self._default
 
@@ -198,13 +199,13 @@ class Nginx(Server):
             case "!=":
                 return left != right
             case "~" | "~*":
-                return re.search(right, left, re.IGNORECASE if words[1] == "~*" else 0) is not None
+                return boundedre.search(right, left, re.IGNORECASE if words[1] == "~*" else 0) is not None
             case "!~" | "!~*":
-                return re.search(right, left, re.IGNORECASE if words[1] == "!~*" else 0) is None
+                return boundedre.search(right, left, re.IGNORECASE if words[1] == "!~*" else 0) is None
         return False
 
     def _rewrite(self, exchange: _Exchange, rewrite: list[str]) -> HTTPResponse | str | None:
-        match = re.search(rewrite[0], exchange.uri)
+        match = boundedre.search(rewrite[0], exchange.uri)
         if match is None or len(rewrite) < 2:
             return None
         exchange.captures = [match.group(), *(g or "" for g in match.groups())]
@@ -242,7 +243,7 @@ class Nginx(Server):
         if best is None or best["modifier"] != "^~":
             for location in locations:
                 if location["modifier"].startswith("~"):
-                    match = re.search(
+                    match = boundedre.search(
                         location["pattern"], uri, re.IGNORECASE if location["modifier"] == "~*" else 0
                     )
                     if match:

@@ -12,6 +12,7 @@ from kubesim.runtime.commands.common import program
 from kubesim.runtime.commands.options import UsageError, parse
 from kubesim.runtime.commands.printing import format_printf
 from kubesim.runtime.commands.regex import translate
+from kubesim.runtime.expressions import compile_expression
 from kubesim.runtime.process import Buffer, BytesReader, Process
 
 
@@ -94,14 +95,23 @@ class _Awk:
             return text.split("\t" if separator == "\t" else separator)
         if not separator:
             return list(text)
-        return re.split(self.regex(separator), text)
+        return self.pieces(text, separator)
+
+    def pieces(self, text: str, separator: str) -> list[str]:
+        """What is between the places where an expression matches; groups in it are nothing special."""
+        at, out = 0, []
+        for found in self.regex(separator).finditer(text):
+            if found.group():
+                out.append(text[at : found.start()])
+                at = found.end()
+        return [*out, text[at:]]
 
     def rebuild(self) -> None:
         self.record = self.text(self.globals["OFS"]).join(self.fields)
 
     def regex(self, text: str) -> re.Pattern[str]:
         try:
-            return re.compile(translate(text, extended=True))
+            return compile_expression(translate(text, extended=True))
         except re.error:
             raise UsageError(f"cmd. line:1: regular expression compile failed ({text})", 2) from None
 
@@ -422,6 +432,7 @@ class _Awk:
     def exit_node(self, node: Node) -> None:
         if node[1] is not None:
             self.code = int(self.number(self.value(node[1]))) & 255
+        self.process.leave_input()
         raise _Exit
 
     def return_node(self, node: Node) -> None:
@@ -462,7 +473,7 @@ class _Awk:
             elif separator == "\n":
                 rows = text.split("\n")
             else:
-                rows = re.split(self.regex(separator), text) if len(separator) > 1 else text.split(separator)
+                rows = self.pieces(text, separator) if len(separator) > 1 else text.split(separator)
                 if rows and rows[-1] == "\n":
                     rows.pop()
             if rows and not rows[-1]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from kubesim.runtime.commands.common import program
 from kubesim.runtime.commands.options import UsageError, parse
+from kubesim.runtime.expressions import compile_expression
 from kubesim.runtime.process import Process
 
 _TOKEN = re.compile(
@@ -440,7 +441,7 @@ def _text_function(name: str, value: Any, arg: Any) -> Any:
         case "has":
             return arg in value if isinstance(value, dict) else 0 <= arg < len(value)
         case "test":
-            return re.search(arg, value) is not None
+            return compile_expression(arg).search(value) is not None
         case "startswith":
             return value.startswith(arg)
         case "endswith":

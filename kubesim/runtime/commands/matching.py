@@ -7,6 +7,7 @@ import re
 from kubesim.runtime.commands.common import inputs, lines_of, program
 from kubesim.runtime.commands.options import Options, UsageError, parse
 from kubesim.runtime.commands.regex import compile_posix
+from kubesim.runtime.expressions import compile_expression
 from kubesim.runtime.filesystem import DIRECTORY
 from kubesim.runtime.process import Process
 
@@ -68,7 +69,7 @@ def _grep_matcher(process: Process, opts: Options, expressions: list[str]) -> re
     if "x" in opts:
         whole = rf"^(?:{whole})$"
     try:
-        return re.compile(whole, re.IGNORECASE if "i" in opts else 0)
+        return compile_expression(whole, re.IGNORECASE if "i" in opts else 0)
     except re.error:
         raise UsageError("Invalid regular expression", 2) from None
 
@@ -107,6 +108,7 @@ def _grep_one(  # noqa: C901 - a case for each thing there is
             count += 1
             if {"q", "l", "L", "c"} & set(opts.values):
                 if "q" in opts or "l" in opts:
+                    process.leave_input()
                     break
                 continue
             start = max(n - before, last + 1)
@@ -125,6 +127,7 @@ def _grep_one(  # noqa: C901 - a case for each thing there is
             process.print(_grep_line(opts, lead, n, line, "-"))
             last, pending = n, pending - 1
         elif count >= limit:
+            process.leave_input()
             break
     if "c" in opts:
         process.print((f"{lead}:" if lead else "") + str(count))

@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 
 from kubesim.runtime.commands.options import UsageError
+from kubesim.runtime.expressions import compile_expression
 
 _CLASSES = {
     "alpha": "a-zA-Z", "digit": "0-9", "alnum": "a-zA-Z0-9", "upper": "A-Z", "lower": "a-z", "space": r" \t\n\r\f\v",
@@ -92,7 +93,7 @@ def _escaped(c: str, *, extended: bool) -> str:
 def compile_posix(text: str, *, extended: bool = False, ignore_case: bool = False) -> re.Pattern[str]:
     """Compile an expression. Raises UsageError with the text that grep and sed have."""
     try:
-        return re.compile(translate(text, extended=extended), re.IGNORECASE if ignore_case else 0)
+        return compile_expression(translate(text, extended=extended), re.IGNORECASE if ignore_case else 0)
     except re.error as error:
         message = str(error)
         if "parenthesis" in message or "unterminated subpattern" in message:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from kubesim.runtime.commands.common import program
 from kubesim.runtime.commands.options import UsageError, parse
+from kubesim.runtime.expressions import compile_expression
 from kubesim.runtime.filesystem import DEVICE, DIRECTORY, FILE, LINK, Node
 from kubesim.runtime.process import Process
 from kubesim.runtime.shell.patterns import matches
@@ -90,7 +91,7 @@ class _Find:
                 pattern = self.value(word)
                 return lambda p, n: matches(p, pattern)
             case "-regex":
-                expression = re.compile(self.value(word))
+                expression = compile_expression(self.value(word))
                 return lambda p, n: expression.fullmatch(p) is not None
             case "-type":
                 kinds = {"f": FILE, "d": DIRECTORY, "l": LINK, "c": DEVICE}

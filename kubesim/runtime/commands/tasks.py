@@ -7,6 +7,7 @@ import time
 
 from kubesim.runtime.commands.common import program
 from kubesim.runtime.commands.options import UsageError, parse
+from kubesim.runtime.expressions import compile_expression
 from kubesim.runtime.machine import SIGNALS
 from kubesim.runtime.process import Process
 from kubesim.runtime.procfs import MEMORY_KIB
@@ -216,7 +217,7 @@ def kill(process: Process) -> int:
 
 def _matching(process: Process, pattern: str, *, full: bool, exact: bool) -> list[int]:
     try:
-        regex = re.compile(pattern)
+        regex = compile_expression(pattern)
     except re.error:
         raise UsageError("invalid pattern", 2) from None
     found = []

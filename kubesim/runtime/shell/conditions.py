@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from kubesim.runtime.expressions import compile_expression
 from kubesim.runtime.filesystem import DEVICE, DIRECTORY, FILE, LINK
 from kubesim.runtime.shell import patterns
 
@@ -264,7 +265,7 @@ def _regex_match(shell: Shell, text: str, expression: str) -> bool:
     ):
         expression = expression.replace(f"[:{name}:]", inner)
     try:
-        match = re.search(expression, text)
+        match = compile_expression(expression).search(text)
     except re.error:
         raise TestProblem("number", expression) from None
     if match is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from kubesim.runtime.expressions import compile_expression
 from kubesim.runtime.filesystem import DIRECTORY, FileSystem
 
 _CLASSES = {
@@ -76,7 +77,7 @@ def regex(pattern: str, *, path: bool = False, lazy: bool = False) -> re.Pattern
         else:
             out.append(re.escape(c))
     try:
-        return re.compile("".join(out), re.DOTALL)
+        return compile_expression("".join(out), re.DOTALL)
     except re.error:
         return re.compile(re.escape(pattern))
 

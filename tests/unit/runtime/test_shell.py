@@ -56,6 +56,17 @@ def test_script_prints_what_the_real_shell_prints(shell: str, script: str, expec
         pytest.param("yes", 137, "output of a simulated process is bounded", id="yes"),
         pytest.param("cat /dev/zero", 137, "output of a simulated process is bounded", id="zeros"),
         pytest.param("yes > /tmp/full", 1, "No space left on device", id="full disk"),
+        pytest.param("seq 100000000 | tail -n 1", 137, "carries no more than 8 MiB", id="full pipe"),
+        pytest.param(
+            "while :; do echo x; done | cat | wc -l", 137, "carries no more than 8 MiB", id="endless producer"
+        ),
+        pytest.param(
+            r"printf '%20000s' | sed 's/\(.*\)\(.*\)\(.*\)\1\2\3x//'",
+            137,
+            "match an expression",
+            id="hard expression",
+        ),
+        pytest.param("(while :; do sleep 1; done) & wait", 137, "may not run for ever", id="endless job"),
         pytest.param("echo " + "$(" * 3000, 2, "nested too deeply", id="deep nesting"),
         pytest.param(
             "eval 'eval \"eval :\"'; i=0; while read x; do :; done < /dev/zero", 137, "", id="endless input"
@@ -69,6 +80,46 @@ def test_what_has_no_end_is_ended_with_a_message(lab: Lab, script: str, code: in
 
 def test_producer_without_end_meets_a_broken_pipe(lab: Lab) -> None:
     assert lab.sh("debian", "yes | head -n 2; while :; do echo x; done | head -n 1") == (0, "y\ny\nx\n", "")
+
+
+@pytest.mark.parametrize(
+    "reader",
+    [
+        "sed 2q",
+        "grep -m 2 y",
+        "grep -q y && printf 'y\\ny\\n'",
+        "awk '{ print } NR == 2 { exit }'",
+        "cat | tr x y | head -n 2",
+    ],
+)
+def test_readers_that_have_enough_do_not_miss_what_was_cut_off(lab: Lab, reader: str) -> None:
+    assert lab.sh("debian", f"yes | {reader}") == (0, "y\ny\n", "")
+
+
+def test_expressions_on_which_others_would_not_end_match_at_once(lab: Lab) -> None:
+    text = "a" * 60
+    script = f"""
+        echo {text}b | grep -cE '(a+)+$'; echo {text}b | sed -E 's/^(a|a)*b$/x/'
+        echo {text} | awk '!/^(a*)*b/ {{ print "no" }}'
+        [[ {text}b =~ ^(a+)+$ ]]; echo $?; [[ {text} == *a*a*a*a*a*a*a*a*a*a*b ]]; echo $?
+    """
+    assert lab.run("debian", "bash", "-c", script) == (0, "0\nx\nno\n1\n1\n", "")
+
+
+def test_groups_in_an_awk_separator_are_no_fields(lab: Lab) -> None:
+    assert lab.sh("debian", "echo 'a,b;c' | awk -F'(,|;)' '{ print $2, NF }'") == (0, "b 3\n", "")
+
+
+def test_a_shell_waits_for_its_own_jobs() -> None:
+    lab = Lab({})
+    lab.start("c", "debian", "sleep", "infinity")
+    script = """
+        (sleep 2; echo late; exit 3) & (sleep 1; echo early > /tmp/early) &
+        wait $!; cat /tmp/early; wait %1; echo $?; jobs; wait 999999; echo $?
+    """
+    assert lab.sh("c", script) == (0, "early\nlate\n3\n127\n", "")
+    lab.sh("c", "sleep 1000 &")
+    assert lab.sh("c", "jobs; wait; false & wait $!; echo $?") == (0, "1\n", "")
 
 
 def test_removing_everything_hurts_one_container_alone() -> None:
