@@ -18,6 +18,7 @@ from kubesim.client.resources import SERVICES
 from kubesim.diagnosis.finding import Finding
 from kubesim.network.trip import Arrived, Balanced, Forwarded, Lost, Moved, Policies, Rules, Step, Trip
 from kubesim.network.views import FabricView
+from kubesim.runtime.addressorder import one_of_each
 from kubesim.runtime.network_view import NetworkError
 from kubesim.runtime.resolver import (
     addresses_in,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from kubesim.diagnosis.routing import Routed
     from kubesim.proxy import Hop as ProxyHop
     from kubesim.proxy import Verdict
+    from kubesim.runtime.addressorder import Order
     from kubesim.runtime.application import TransportProtocol
     from kubesim.runtime.machine import Machine
 
@@ -117,21 +119,32 @@ class Trace:
         }
 
 
-def walk(machine: Machine, view: FabricView, origin: str, target: Target) -> Trace:
-    """Send a request from a place, and note each hop. Nothing is explained yet."""
+def walk(
+    machine: Machine, view: FabricView, origin: str, target: Target, order: Order | None = None
+) -> Trace:
+    """Send a request from a place, and note each hop. Nothing is explained yet. `order` is that of the addresses of a name,
+    where it is not the machine's.
+    """
     trace = Trace(origin, target)
     if target.ingress and not (target.host or target.served_at):
         trace.hops.append(Hop("ingress", f"{target.shown} has no address: nobody serves it", ok=False))
         trace.outcome = "not served"
         return trace
-    trace.address = _resolve(machine, target, trace)
+    trace.address, *others = _resolve(machine, target, trace, order) or [""]
     if not trace.address and origin == "outside" and target.served_at:
         trace.address = _taken_for_granted(trace)
     if not trace.address:
         trace.outcome = "not resolved"
         return trace
-    trip = trace.trip = view.send(trace.address, target.port, target.protocol)
-    trace.outcome = trip.outcome
+    trip = view.send(trace.address, target.port, target.protocol)
+    if trip.outcome != "reached" and others and target.protocol == "TCP":
+        # RFC 8305: clients go on with the other family, and are never told.
+        failed = tuple(hop.text for step in trip.steps for hop in _hops(step, trip))
+        said = f"{trace.address}: {trip.outcome}; a client goes on with {others[0]}"
+        trace.hops.append(Hop("route", said, details=failed))
+        trace.address = others[0]
+        trip = view.send(trace.address, target.port, target.protocol)
+    trace.trip, trace.outcome = trip, trip.outcome
     trace.hops += [hop for step in trip.steps for hop in _hops(step, trip)]
     if not trip.steps:
         trace.hops.append(Hop("route", f"{trace.address}: {trip.outcome}", ok=trip.outcome == "reached"))
@@ -164,16 +177,16 @@ def _pass_on(trace: Trace, view: FabricView, application: object) -> None:
 # Names.
 
 
-def _resolve(machine: Machine, target: Target, trace: Trace) -> str:
-    """The address of a name, asked as the resolver of the place asks; empty where there is none."""
+def _resolve(machine: Machine, target: Target, trace: Trace, order: Order | None) -> list[str]:
+    """The addresses of a name that are tried, asked for as the resolver of the place asks: one of a family."""
     name = target.host
     if is_address(name):
-        return name
+        return [name]
     both = has_ipv6(machine)
-    if local := sorted_addresses(machine, hosts_addresses(machine, name)):
-        chosen = local[0] if both else next((a for a in local if ":" not in a), local[0])
-        trace.hops.append(Hop("name", f"{name} is {chosen}, by /etc/hosts"))
-        return chosen
+    if local := sorted_addresses(machine, hosts_addresses(machine, name), order):
+        local = local if both else [a for a in local if ":" not in a] or local
+        trace.hops.append(Hop("name", f"{name} is {local[0]}, by /etc/hosts"))
+        return one_of_each(local)
     config, details, server = resolver_config(machine), [], ""
     for candidate in search_names(name, config) if valid_name(name) else ():
         found: list[str] = []
@@ -189,15 +202,15 @@ def _resolve(machine: Machine, target: Target, trace: Trace) -> str:
             found += of_type
         if trace.silent:
             break
-        found = sorted_addresses(machine, found)
+        found = sorted_addresses(machine, found, order)
         if found:
             also = f" (one of {len(found)})" if len(found) > 1 else ""
             trace.hops.append(
                 Hop("name", f"{name} is {found[0]}{also}, by DNS at {server}", details=tuple(details))
             )
-            return found[0]
+            return one_of_each(found)
     trace.hops.append(Hop("name", f"{name} does not resolve", ok=False, details=tuple(details)))
-    return ""
+    return []
 
 
 def _taken_for_granted(trace: Trace) -> str:

@@ -16,6 +16,7 @@ from kubesim.runtime.network_view import NetworkError, is_loopback
 from kubesim.util.dnsmessage import DNSMessage
 
 if TYPE_CHECKING:
+    from kubesim.runtime.images import Image
     from kubesim.runtime.machine import Machine
 
 MAX_NAMESERVERS = 3
@@ -150,12 +151,16 @@ def has_ipv6(machine: Machine) -> bool:
     return any(":" in a for a in own_addresses(machine))
 
 
+def order_of(image: Image) -> Order:
+    """That of the C library which an image has."""
+    return MUSL if image.os in ("alpine", "busybox") else GLIBC
+
+
 def sorted_addresses(machine: Machine, addresses: list[str], order: Order | None = None) -> list[str]:
     """Addresses of a name in the order in which the machine's C library gives them, or another resolver."""
     if not any(":" in a for a in addresses):
         return addresses
-    musl = machine.image.os in ("alpine", "busybox")
-    return in_order(addresses, own_addresses(machine), order or (MUSL if musl else GLIBC))
+    return in_order(addresses, own_addresses(machine), order or order_of(machine.image))
 
 
 def lookup(

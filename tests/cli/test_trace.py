@@ -381,7 +381,6 @@ spec: {%s, selector: {app: four}, ports: [{port: 80}]}
 @pytest.mark.parametrize(
     "request_",
     [
-        "pod/client svc/both",
         "pod/client http://six/",
         "pod/client svc/six",
         "pod/client [{six}]:80",
@@ -403,7 +402,7 @@ def test_a_request_over_ipv6_arrives(request_):
 
 
 def test_both_questions_to_dns_are_shown():
-    with make(WEB, CLIENT, BOTH, **DUAL) as cluster:
+    with make(WEB, CLIENT.replace("busybox", "debian"), BOTH, **DUAL) as cluster:
         four, six = cluster.get("service", "both")["spec"]["clusterIPs"]
         lines = cluster.kubectl("trace pod/client http://both/", check=True).stdout.splitlines()
     assert [line.strip() for line in lines[1:4]] == [
@@ -411,6 +410,14 @@ def test_both_questions_to_dns_are_shown():
         f"both.default.svc.cluster.local. A: {four}",
         f"both.default.svc.cluster.local. AAAA: {six}",
     ]
+
+
+@pytest.mark.parametrize(("image", "first"), [("debian", 1), ("alpine", 0)])
+def test_a_pod_takes_the_address_that_its_c_library_puts_first(image, first):
+    with make(WEB, CLIENT.replace("busybox", image), BOTH, **DUAL) as cluster:
+        addresses = cluster.get("service", "both")["spec"]["clusterIPs"]
+        lines = cluster.kubectl("trace pod/client http://both/", check=True).stdout.splitlines()
+    assert lines[1].split() == f"ok name both is {addresses[first]} (one of 2), by DNS at 10.96.0.10".split()
 
 
 @pytest.mark.parametrize(
@@ -432,6 +439,18 @@ def test_an_application_for_ipv4_alone_is_found(spec, severity, exit_code):
     assert checked.exit_code == exit_code
     assert traced[1]["outcome"] == "refused"
     assert traced[1]["findings"][0]["message"] == "in pod/four port 80 is open for IPv4 only"
+
+
+def test_a_client_goes_on_with_the_other_family():
+    with make(
+        FOUR % "ipFamilyPolicy: RequireDualStack", CLIENT.replace("busybox", "debian"), **DUAL
+    ) as cluster:
+        four, six = cluster.get("service", "four")["spec"]["clusterIPs"]
+        traced = cluster.kubectl("trace pod/client http://four/ -o json", check=True)
+    found = json.loads(traced.stdout)
+    assert found["hops"][1]["text"] == f"{six}: refused; a client goes on with {four}"
+    assert [hop["ok"] for hop in found["hops"]] == [True] * len(found["hops"])
+    assert [(f["code"], f["severity"]) for f in found["findings"]] == [(4, "warning")]
 
 
 def test_rules_of_both_families_are_explained():

@@ -12,7 +12,9 @@ from kubesim.cli.flags import Flag
 if TYPE_CHECKING:
     from kubesim.diagnosis.tracing import Trace
     from kubesim.network.trip import Trip
+    from kubesim.runtime.addressorder import Order
     from kubesim.runtime.application import TransportProtocol
+    from kubesim.util.jsontypes import JSONObject
 
 _BAD_INPUT = 2
 _SEE = "See '{} --help' for usage."
@@ -61,7 +63,7 @@ def _trace(context: Context, place: str, to: str, protocol: TransportProtocol | 
     kind, _, name = place.partition("/")
     origin = session.client.get(PODS, name, session.namespace) if kind.startswith("po") else None
     target = Targets(session.client, session.namespace, place, protocol).target(to)
-    trace = walk(machine, network, place, target)
+    trace = walk(machine, network, place, target, _order(context, origin) if origin is not None else None)
 
     def probe() -> Trip | None:
         servers = resolver_config(machine).nameservers
@@ -71,6 +73,18 @@ def _trace(context: Context, place: str, to: str, protocol: TransportProtocol | 
     view = View(cluster.client, listening_of(context), node_ports=cluster.config.node_port_range)
     trace.findings = explain(view, trace, origin, session.namespace, probe)
     return trace
+
+
+def _order(context: Context, pod: JSONObject) -> Order | None:
+    """In which order a program of the Pod tries the addresses of a name: its image's C library says."""
+    from kubesim.runtime.images import ImagePullError
+    from kubesim.runtime.resolver import order_of
+
+    runtime = context.session.cluster.runtime
+    try:
+        return order_of(runtime.catalogue.image(pod["spec"]["containers"][0]["image"])) if runtime else None
+    except ImagePullError:
+        return None
 
 
 _MARKS = {True: "ok", False: "FAIL"}

@@ -19,7 +19,11 @@ class Unknown(Server):
         for label, key in (("Pod", "pod"), ("Namespace", "namespace"), ("Node", "node"), ("Image", "image")):
             if facts.get(key):
                 lines.append(f"{label}: {facts[key]}")
-        lines += [f"IP: {address}" for address in self.addresses() if not address.startswith(("127.", "::1"))]
+        lines += [
+            f"IP: {address}"
+            for address in self.addresses()
+            if not address.startswith(("127.", "::1", "fe80"))
+        ]
         lines += [f"RemoteAddr: {peer.text}", request_line(request)]
         lines += [f"{key}: {value}" for key, value in request.headers]
         body = "\n".join(lines) + "\n"
@@ -81,8 +85,8 @@ class Echoserver(Server):
         return HTTPResponse(200, headers, data)
 
     def _uri(self, request: HTTPRequest, peer: Peer) -> str:
-        host = (request.header("Host") or self.machine.hostname).rpartition(":")[0] or request.header("Host")
-        return f"http://{host or self.machine.hostname}:{peer.local_port or 8080}{request.target}"
+        host = _host_of(request) or self.machine.hostname
+        return f"http://{host}:{peer.local_port or 8080}{request.target}"
 
     def _old(self, request: HTTPRequest, peer: Peer) -> str:
         headers = "".join(
@@ -127,6 +131,13 @@ class Echoserver(Server):
         )
 
 
+def _host_of(request: HTTPRequest) -> str:
+    """The host that was asked for, without its port; an IPv6 address keeps its brackets."""
+    header = request.header("Host") or ""
+    closing = header.find("]") + 1
+    return header[:closing] + header[closing:].partition(":")[0]
+
+
 class Ealen(Server):
     """ealen/echo-server: everything as JSON."""
 
@@ -135,7 +146,7 @@ class Ealen(Server):
         query = request.query
         value = {
             "host": {
-                "hostname": (request.header("Host") or "").partition(":")[0],
+                "hostname": _host_of(request),
                 "ip": f"::ffff:{peer.address}" if ":" not in peer.address else peer.address,
                 "ips": [],
             },

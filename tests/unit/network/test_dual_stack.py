@@ -208,3 +208,32 @@ def test_probes_ask_the_primary_address() -> None:
     said = f'Readiness probe failed: Get "http://[{ip}]:81/": dial tcp [{ip}]:81: connect: connection refused'
     assert said in events
     e2e.cluster.close()
+
+
+ECHOES = {
+    "registry.k8s.io/echoserver:1.10": ("8080", "client_address={client}\n"),
+    "ealen/echo-server": ("80", '"hostname":"[{server}]","ip":"{client}"'),
+    "traefik/whoami": ("80", "RemoteAddr: [{client}]:"),
+    "example.com/unknown:1": ("8080", "RemoteAddr: [{client}]:"),
+}
+
+
+@pytest.mark.parametrize(
+    ("image", "port", "said"), [(i, *found) for i, found in ECHOES.items()], ids=list(ECHOES)
+)
+def test_echo_servers_show_the_ipv6_client(lab: E2E, image: str, port: str, said: str) -> None:
+    name = f"echo-{list(ECHOES).index(image)}"
+    lab.pod(name, container={"image": image, "ports": [{"containerPort": 8080}]})
+    server, client = lab.ip(name, "IPv6"), lab.ip("deb", "IPv6")
+    assert (
+        said.format(client=client, server=server)
+        in lab.sh("deb", f"curl -gs 'http://[{server}]:{port}/'").stdout
+    )
+
+
+def test_access_logs_show_the_ipv6_client(lab: E2E) -> None:
+    for name, image in (("httpd", "httpd:2.4"), ("nginx", "nginx:1.27")):
+        lab.pod(name, container={"image": image})
+        lab.sh("deb", f"curl -gs 'http://[{lab.ip(name, 'IPv6')}]/'").check()
+        last = lab.cluster.kubectl(f"logs {name} -n e2e").stdout.splitlines()[-1]
+        assert last.startswith(f"{lab.ip('deb', 'IPv6')} - - [")
