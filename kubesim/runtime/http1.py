@@ -298,7 +298,10 @@ def _body_length(request: HTTPRequest) -> int | None:
         if coding != "chunked" or request.header("Content-Length") is not None:
             raise BadMessage(400, "contradictory framing")
         return None
-    text = request.header("Content-Length") or "0"
+    lengths = {value for name, value in request.headers if name.lower() == "content-length"}
+    if len(lengths) > 1:
+        raise BadMessage(400, "contradictory framing")
+    text = next(iter(lengths), "") or "0"
     if not (text.isascii() and text.isdigit()):
         raise BadMessage(400, "malformed Content-Length")
     length = int(text[:20])

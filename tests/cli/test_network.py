@@ -217,6 +217,16 @@ def test_dns_policy_default_asks_the_resolver_of_the_node(user: User) -> None:
     assert user(f"exec plain -- curl -sS -o /dev/null {user.vip}").code == 0
 
 
+def test_service_names_a_node_that_answers(user: User) -> None:
+    user.pod("far", "nginx")  # on the second node
+    user("create service nodeport far --tcp=80 --node-port=30090").check()
+    user("patch service far -p", '{"spec": {"externalTrafficPolicy": "Local"}}').check()
+    url = user.out("service far").splitlines()[1].split()[4]
+    assert url == "http://172.18.0.4:30090"
+    assert WEB in user.out(f"curl -sS -m 2 {url}")
+    assert "--from node/node-1 https://10.96.0.1:443" in user("service kubernetes").err
+
+
 def test_a_policy_shuts_others_out(user: User) -> None:
     policy = """
 apiVersion: networking.k8s.io/v1

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kubesim.apimachinery.meta import name_of, namespace_of
-from kubesim.apis.meta import host_port
 from kubesim.apis.podfacts import status_of
 from kubesim.apis.servicespec import EXTERNAL_NAME, LOAD_BALANCER, is_headless, ports_of, spec_of, type_of
 from kubesim.cli.command import Command, Context
 from kubesim.cli.errors import CLIError
 from kubesim.cli.flags import boolean
 from kubesim.cli.printers.tabwriter import Tabwriter
-from kubesim.client.resources import NODES, SERVICES
+from kubesim.client.resources import ENDPOINT_SLICES, NODES, SERVICES
 from kubesim.util.jsontypes import JSONObject, dig
 
 if TYPE_CHECKING:
+    from kubesim.client.client import Client
     from kubesim.network.edge.server import Opening
 
 NOT_SERVED = "the cluster is not served: `kubesim up` opens this on your computer"
@@ -53,7 +53,11 @@ def run(context: Context) -> int:
     if edge is not None:
         edge.catch_up()
         openings = edge.openings
-    rows = [row for service in services for row in _rows(service, nodes, openings)]
+    rows = [
+        row
+        for service in services
+        for row in _rows(service, _at_best(session.client, service, nodes), openings)
+    ]
     if context.args and not rows:
         raise CLIError(_nowhere(services[0]))
     if flags.is_set("url"):
@@ -65,6 +69,21 @@ def run(context: Context) -> int:
     if edge is None:
         context.err(f"Note: {NOT_SERVED}")
     return 0
+
+
+def _at_best(client: Client, service: JSONObject, nodes: Sequence[JSONObject]) -> Sequence[JSONObject]:
+    """The nodes, those first that answer at the Service's node ports."""
+    if spec_of(service).get("externalTrafficPolicy") != "Local":
+        return nodes
+    of_it = f"kubernetes.io/service-name={name_of(service)}"
+    slices = client.list(ENDPOINT_SLICES, namespace_of(service), label_selector=of_it)["items"]
+    ready = {
+        endpoint.get("nodeName")
+        for one in slices
+        for endpoint in one.get("endpoints") or ()
+        if dig(endpoint, "conditions", "ready") is not False
+    }
+    return sorted(nodes, key=lambda node: name_of(node) not in ready)
 
 
 def _rows(service: JSONObject, nodes: Sequence[JSONObject], openings: Sequence[Opening]) -> Iterable[_Row]:
@@ -138,7 +157,8 @@ def _nowhere(service: JSONObject) -> str:
         return f'service "{name}" is a name alone, of {spec_of(service).get("externalName")}: open that'
     if type_of(service) == LOAD_BALANCER:
         return start + "there is no pool of addresses; see `kubesim sim create --load-balancer-pool`"
-    port = next((p["port"] for p in ports_of(service)), 80)
+    first = next(iter(ports_of(service)), {"port": 80})
+    port = first["port"]
     local = port if port > 1024 else port + 8000
     where = f" --namespace {namespace}" if namespace != "default" else ""
     if is_headless(service):
@@ -148,7 +168,7 @@ def _nowhere(service: JSONObject) -> str:
         )
     ip = str(spec_of(service).get("clusterIP") or "")
     return start + (
-        f"nodes and Pods reach it at {ip} (`kubesim curl --from node/node-1 http://{host_port(ip, port)}`), and "
+        f"nodes and Pods reach it at {ip} (`kubesim curl --from node/node-1 {_url(first, ip, port)}`), and "
         f"`kubectl port-forward{where} service/{name} {local}:{port}` opens it here"
     )
 
