@@ -15,8 +15,6 @@ from kubesim.apimachinery.scheme import Resource, Scheme
 from kubesim.apiserver.negotiation import Wanted
 from kubesim.util.jsontypes import JSONObject, deep_copy, encode
 
-SERVER_ADDRESS: Final = "172.18.0.2:6443"
-
 # Kind, group and version of the objects that a subresource takes where they are not those of the resource.
 _SUBRESOURCE_KINDS: Final = {
     "binding": ("", "", "Binding"),
@@ -40,10 +38,11 @@ _NOT_STORED: Final = ("bindings", "componentstatuses")
 
 
 class Discovery:
-    """What a scheme looks like from outside."""
+    """What a scheme looks like from outside; `address` is the server's, with its port."""
 
-    def __init__(self, scheme: Scheme) -> None:
+    def __init__(self, scheme: Scheme, address: str) -> None:
         self._scheme = scheme
+        self._address = address
 
     @cached_property
     def _groups(self) -> dict[str, list[str]]:
@@ -66,7 +65,7 @@ class Discovery:
         return {
             "kind": "APIVersions",
             "versions": list(self._groups.get("", ())),
-            "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": SERVER_ADDRESS}],
+            "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": self._address}],
         }
 
     def api_groups(self) -> JSONObject:

@@ -81,7 +81,7 @@ class APIServer:
         self._storage = storage
         self._version = version
         self._authorizer = authorizer or AuthenticatedOnly()
-        self._discovery = Discovery(scheme)
+        self._discovery = Discovery(scheme, address)
         self._handlers = ResourceHandlers(clock=clock)
         self._minor = int(scheme.version.split(".")[1])
         self._clock = clock

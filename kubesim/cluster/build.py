@@ -22,7 +22,6 @@ from kubesim.apimachinery.schema import Schema, load_schema
 from kubesim.apimachinery.scheme import Scheme
 from kubesim.apis import build_scheme
 from kubesim.apis.lazy import lazy
-from kubesim.apis.meta import host_port
 from kubesim.apiserver.auth import Authorizer
 from kubesim.apiserver.health import VersionInfo
 from kubesim.apiserver.server import APIServer
@@ -552,7 +551,7 @@ def _assemble(
         identities=identities,
         version=VersionInfo(config.git_version),
         token_key=lambda: cluster.token_key,
-        address=host_port(config.addresses(CONTROL_PLANE)[0], API_PORT),
+        address=config.api_address,
         authorizer=authorizer,
     )
     transport = InProcessTransport(server)

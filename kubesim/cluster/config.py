@@ -134,6 +134,12 @@ class ClusterConfig:
         return str(network[min(DNS_POSITION, network.num_addresses - 2)])
 
     @property
+    def api_address(self) -> str:
+        """Address and port of the API server, as the cluster's own parts reach it."""
+        address = self.addresses(CONTROL_PLANE)[0]
+        return f"[{address}]:{API_PORT}" if ":" in address else f"{address}:{API_PORT}"
+
+    @property
     def families(self) -> tuple[Literal[4, 6], ...]:
         """The families of the cluster's addresses, 4 or 6; the first is the primary one."""
         return tuple(ip_network(text).version for text in self.service_cidrs)

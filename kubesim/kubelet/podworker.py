@@ -166,8 +166,9 @@ class PodWorker:
                     address = self._addresses.allocate(cidr, record.uid)
                     record.addresses.append((cidr, address))
             except AddressesExhaustedError as error:
+                which = len(record.addresses)
                 self.release(record)
-                self._no_network(work, f"failed to allocate for range 0: {error}")
+                self._no_network(work, f"failed to allocate for range {which}: {error}")
                 return False
             record.pod_ips = [address for _, address in record.addresses]
             if not record.pod_ips:

@@ -4,6 +4,7 @@ leaves to others: slices of the second family, names, policies.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -297,6 +298,8 @@ def test_a_cluster_of_ipv6_alone() -> None:
         "IPv6",
         ["fc00:f853:ccd:e793::2"],
     )
+    versions = json.loads(e2e.cluster.kubectl("get --raw /api").stdout)
+    assert versions["serverAddressByClientCIDRs"][0]["serverAddress"] == "[fc00:f853:ccd:e793::2]:6443"
     variables = e2e.sh("client", "env").check().stdout.splitlines()
     assert "KUBERNETES_SERVICE_HOST=fd00:10:96::1" in variables
     assert "KUBERNETES_PORT=tcp://[fd00:10:96::1]:443" in variables
