@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from kubesim.apimachinery.meta import name_of, namespace_of
-from kubesim.apis.podfacts import spec_of
+from kubesim.apis.meta import host_port
+from kubesim.apis.podfacts import spec_of, status_of
 from kubesim.apis.servicespec import EXTERNAL_NAME, LOAD_BALANCER, NONE, ports_of, type_of
-from kubesim.client.resources import SERVICES
+from kubesim.client.resources import NODES, SERVICES
 from kubesim.diagnosis import explainingroutes
 from kubesim.diagnosis.engine import examine_ingress, examine_service
 from kubesim.diagnosis.finding import Finding, ObjectRef, Severity
@@ -350,10 +351,37 @@ def _nobody_listens(view: View, trace: Trace, step: Arrived) -> Iterator[Finding
         listening = [f for f in found if f.code in (4, 8, 11, 12, 21)]
         yield from listening or found
         return
-    if pod is not None:
+    if (
+        service is not None
+        and step.place.startswith("node ")
+        and (wrong := _other_family(view, service, step))
+    ):
+        yield wrong
+    elif pod is not None:
         yield _closed(view, view_of_pod(pod), step, trace.target.protocol)
     elif step.place.startswith("node "):
         yield from _closed_node(view, trace, step)
+
+
+def _other_family(view: View, service: JSONObject, step: Arrived) -> Finding | None:
+    """Code 11: a node port that the nodes have at their addresses of the other family."""
+    families = spec_of(service).get("ipFamilies") or ()
+    asked = "IPv6" if ":" in step.address else "IPv4"
+    if asked in families or not any(p.get("nodePort") == step.port for p in ports_of(service)):
+        return None
+    node = view.get(NODES, step.place.removeprefix("node ")) or {}
+    own = [a["address"] for a in status_of(node).get("addresses") or () if a.get("type") == "InternalIP"]
+    there = next((a for a in own if (":" in a) != (asked == "IPv6")), "")
+    ref = ObjectRef.of(service, "Service")
+    return _finding(
+        11,
+        "error",
+        ref,
+        "spec.ipFamilies",
+        f"{step.port} is the node port of {ref} for {', '.join(families)}, and {step.address} is an {asked} address",
+        (f"addresses of {step.place}: {', '.join(own)}",),
+        f"use {host_port(there, step.port)}, or write ipFamilyPolicy: PreferDualStack",
+    )
 
 
 def _closed(view: View, pod: PodView, step: Arrived, protocol: str) -> Finding:

@@ -441,6 +441,21 @@ def test_an_application_for_ipv4_alone_is_found(spec, severity, exit_code):
     assert traced[1]["findings"][0]["message"] == "in pod/four port 80 is open for IPv4 only"
 
 
+def test_a_node_port_at_an_address_of_the_other_family():
+    six = BOTH.replace("ipFamilyPolicy: RequireDualStack", "ipFamilies: [IPv6]")
+    with make(WEB, six, **DUAL) as cluster:
+        traced = cluster.kubectl("trace outside 172.18.0.3:30081 -o json")
+        right = cluster.kubectl("trace outside [fc00:f853:ccd:e793::3]:30081")
+    first = json.loads(traced.stdout)["findings"][0]
+    assert (first["code"], *shown(first)) == (11, "service/both", "spec.ipFamilies")
+    assert (
+        first["message"]
+        == "30081 is the node port of service/both for IPv6, and 172.18.0.3 is an IPv4 address"
+    )
+    assert first["fix"].startswith("use [fc00:f853:ccd:e793::3]:30081, ")
+    assert (traced.exit_code, right.exit_code) == (1, 0)
+
+
 def test_a_client_goes_on_with_the_other_family():
     with make(
         FOUR % "ipFamilyPolicy: RequireDualStack", CLIENT.replace("busybox", "debian"), **DUAL
