@@ -15,6 +15,7 @@ from typing import Any, Final, cast
 
 from kubesim.dns.clusterdns import ClusterDNS
 from kubesim.dns.wire import Responder
+from kubesim.util.accepting import Acceptor
 
 LOOPBACK: Final = "127.0.0.1"
 IDLE_SECONDS: Final = 10.0
@@ -88,13 +89,14 @@ class DNSServer:
     async def _main(self, datagrams: socket.socket, stream: socket.socket, started: threading.Event) -> None:
         self._stopping = asyncio.Event()
         transport, _ = await self.loop.create_datagram_endpoint(lambda: _Datagrams(self), sock=datagrams)
-        server = await self.loop.create_server(lambda: _Stream(self), sock=stream, backlog=MAX_CONNECTIONS)
+        acceptor = Acceptor(self.loop)
+        acceptor.listen(stream, lambda: _Stream(self))
         sweeping = self.loop.create_task(self._sweep())
         started.set()
         await self._stopping.wait()
         sweeping.cancel()
         transport.close()
-        server.close()
+        await acceptor.close()
         for connection in list(self.open):
             connection.transport.abort()
         await asyncio.sleep(0)
@@ -229,6 +231,7 @@ def _bind(host: str, port: int) -> tuple[socket.socket, socket.socket]:
             datagrams.bind(address)
             stream.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             stream.bind((address[0], datagrams.getsockname()[1], *address[2:]))
+            stream.listen(MAX_CONNECTIONS)
         except OSError:
             datagrams.close()
             stream.close()

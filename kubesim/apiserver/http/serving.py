@@ -17,6 +17,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from kubesim.apiserver.http.protocol import PATIENCE_SECONDS, APIProtocol
+from kubesim.util.accepting import Acceptor
 
 T = TypeVar("T")
 
@@ -24,6 +25,8 @@ KEEP_ALIVE_SECONDS: Final = 180
 """How long a connection may be idle between two requests: http.Server.IdleTimeout upstream is 90 s, clients count on it."""
 HANDSHAKE_SECONDS: Final = 10.0
 SHUTDOWN_SECONDS: Final = 5.0
+FAREWELL_SECONDS: Final = 0.1
+"""So long a handshake of TLS that has begun may take when the server ends."""
 BACKLOG: Final = 1024
 # asyncio gives each TLS connection 256 KiB to read into; a thousand idle watches would need a quarter of a gigabyte.
 _TLS_BUFFER: Final = 16 * 1024
@@ -57,8 +60,8 @@ class HTTPServer:
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
         self._state = ServerState()
-        self._servers: list[asyncio.AbstractServer] = []
         self._thread: threading.Thread | None = None
+        self._acceptor: Acceptor
         self._stopping: asyncio.Event
         self.on_stop: list[Callable[[], Coroutine[Any, Any, None]]] = []
 
@@ -82,11 +85,13 @@ class HTTPServer:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
             listener.settimeout(0)
+            listener.listen(BACKLOG)
         except OSError:
             listener.close()
             raise
+        chosen = int(listener.getsockname()[1])
         self.call(self._serve(listener, context))
-        return int(listener.getsockname()[1])
+        return chosen
 
     def adopt(self, connection: socket.socket) -> None:
         """Answer on a connection that somebody else has accepted; it is this server's from now on."""
@@ -116,6 +121,7 @@ class HTTPServer:
 
     async def _main(self, started: threading.Event) -> None:
         self._stopping = asyncio.Event()
+        self._acceptor = Acceptor(self.loop)
         self._config.load()
         started.set()
         while not self._stopping.is_set():
@@ -133,8 +139,7 @@ class HTTPServer:
                 "ssl_handshake_timeout": HANDSHAKE_SECONDS,
                 "ssl_shutdown_timeout": 2.0,
             }
-        server = await self.loop.create_server(self._protocol, sock=listener, backlog=BACKLOG, **options)
-        self._servers.append(server)
+        self._acceptor.listen(listener, self._protocol, **options)
 
     def _protocol(self) -> asyncio.Protocol:
         made = APIProtocol(config=self._config, server_state=self._state, app_state={}, _loop=self.loop)
@@ -142,8 +147,7 @@ class HTTPServer:
         return made
 
     async def _end(self) -> None:
-        for server in self._servers:
-            server.close()
+        await self._acceptor.close(FAREWELL_SECONDS)
         for end in self.on_stop:
             await end()
         for connection in list(self._state.connections):

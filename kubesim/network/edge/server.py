@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final, TypeVar
 
 from kubesim.network.edge.datagrams import Datagrams
@@ -21,14 +20,11 @@ from kubesim.network.edge.dialling import Dialler, Line
 from kubesim.network.edge.encryption import Certificates, Pair
 from kubesim.network.edge.exposures import Exposure
 from kubesim.network.edge.stream import Stream
+from kubesim.util.accepting import Acceptor
 
 T = TypeVar("T")
 MAX_CONNECTIONS: Final = 2048
 BACKLOG: Final = 1024
-_FAREWELL_SECONDS: Final = 1.0
-_TURN: Final = 64
-"""So many connections are taken before those that are there have their turn."""
-_PAUSE_SECONDS: Final = 0.5
 FLUSH_SECONDS: Final = 0.05
 """So long what servers have logged may wait until it is kept."""
 
@@ -75,12 +71,11 @@ class EdgeServer:
         self._openings: dict[Exposure, Opening] = {}
         self._streams: dict[Stream, None] = {}
         """The connections, the one that has been idle longest first."""
-        self._coming: set[asyncio.Task[Any]] = set()
-        """Connections that have been accepted and are no streams yet."""
         self._flushing = False
         self._keeper = ThreadPoolExecutor(1, "kubesim-edge-keeper")
         self._thread: threading.Thread | None = None
         self.loop: asyncio.AbstractEventLoop
+        self._acceptor: Acceptor
         self._stopping: asyncio.Event
 
     def start(self) -> None:
@@ -127,14 +122,13 @@ class EdgeServer:
 
     async def _main(self, started: threading.Event) -> None:
         self._stopping = asyncio.Event()
+        self._acceptor = Acceptor(self.loop)
         started.set()
         await self._stopping.wait()
         for opening in self._openings.values():
             opening.close()
         self._openings.clear()
-        await asyncio.sleep(0)  # what has been accepted begins to come
-        if self._coming:
-            await asyncio.wait(self._coming, timeout=_FAREWELL_SECONDS)
+        await self._acceptor.close()
         for stream in list(self._streams):
             stream.reset()
         await asyncio.sleep(0)
@@ -174,44 +168,8 @@ class EdgeServer:
             )
             opening.close = transport.close
         else:
-            self.loop.add_reader(found, self._accept, opening, found)
-            opening.close = partial(self._close, found)
+            opening.close = self._acceptor.listen(found, lambda: Stream(self, opening))
         return opening
-
-    # asyncio's own server loses connections that are on their way when it is closed: their sockets stay open.
-
-    def _accept(self, opening: Opening, listener: socket.socket) -> None:
-        """Take the connections that wait."""
-        for _ in range(_TURN):
-            try:
-                connection, _address = listener.accept()
-            except BlockingIOError:
-                return
-            except OSError as error:
-                logger.warning("port %s: accept: %s", opening.port, error)
-                # No descriptors are left: somebody will go.
-                self.loop.remove_reader(listener)
-                self.loop.call_later(_PAUSE_SECONDS, self._go_on, opening, listener)
-                return
-            connection.settimeout(0)
-            coming = self.loop.connect_accepted_socket(lambda: Stream(self, opening), connection)
-            task = self.loop.create_task(coming)
-            self._coming.add(task)
-            task.add_done_callback(self._came)
-
-    def _came(self, task: asyncio.Task[Any]) -> None:
-        self._coming.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            logger.debug("a connection did not come about", exc_info=task.exception())
-
-    def _go_on(self, opening: Opening, listener: socket.socket) -> None:
-        if listener.fileno() >= 0:
-            self.loop.add_reader(listener, self._accept, opening, listener)
-
-    def _close(self, listener: socket.socket) -> None:
-        if listener.fileno() >= 0:
-            self.loop.remove_reader(listener)
-            listener.close()
 
     # What connections ask
 
