@@ -281,7 +281,10 @@ def _denied(view: View, step: Policies, trip: Trip) -> Iterator[Finding]:
     first = decision.isolating[0]
     where, _, policy = first.rpartition("/")
     ref = ObjectRef("NetworkPolicy", where or namespace, policy)
-    port = next((s.verdict.destination_port for s in reversed(trip.steps) if isinstance(s, Rules)), trip.port)
+    verdict = next((s.verdict for s in reversed(trip.steps) if isinstance(s, Rules)), None)
+    address, port = (
+        (trip.address, trip.port) if verdict is None else (verdict.destination, verdict.destination_port)
+    )
     found = view.get(NETWORK_POLICIES, policy, ref.namespace)
     mistakes = [f.message for f in policies.policy(view, found)] if found is not None else []
     way, peer = ("ingress", "from") if ingress else ("egress", "to")
@@ -292,7 +295,7 @@ def _denied(view: View, step: Policies, trip: Trip) -> Iterator[Finding]:
         object=ref,
         field=f"spec.{way}",
         message=f"pod/{name} is isolated for {way} by {', '.join(decision.isolating)}, and no rule allows {what} "
-        f"{'from ' + trip.origin if ingress else 'to ' + trip.address}",
+        f"{'from ' + trip.origin if ingress else 'to ' + address}",
         evidence=tuple(mistakes),
         fix=f"add a rule to spec.{way} with this port, and the other side in `{peer}`; policies see the Pods' ports and "
         "addresses, and not the Service's",

@@ -210,6 +210,13 @@ def test_what_only_a_request_shows_is_explained(more, request_, code, thing):
     assert (first["code"], shown(first)) == (code, thing)
 
 
+def test_a_policy_is_told_about_the_pod_and_not_its_service():
+    with make(WEB, CLIENT, POLICY % ("deny", "client", "Egress")) as cluster:
+        done = cluster.kubectl(f"trace pod/client {cluster.get('service', 'shop')['spec']['clusterIP']}:8080")
+        pod = cluster.get("pod", "web")["status"]["podIP"]
+    assert f"no rule allows TCP port 80 to {pod}\n" in done.stdout
+
+
 def test_a_policy_that_cuts_off_dns_is_named_with_the_port():
     with make(WEB, CLIENT, POLICY % ("deny", "client", "Egress")) as cluster:
         done = cluster.kubectl("trace pod/client http://shop:8080")

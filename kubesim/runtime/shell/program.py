@@ -21,6 +21,9 @@ from kubesim.runtime.shell.interpreter import Shell
 from kubesim.runtime.shell.parser import Parser
 from kubesim.runtime.shell.syntax import SyntaxProblem
 
+# What a session may still write after a command that has written too much.
+_LAST_WORDS = 65536
+
 
 def run(process: Process) -> int:
     """Be a shell: `sh -c TEXT [NAME [ARGS]]`, `sh FILE [ARGS]`, `sh` on standard input."""
@@ -295,6 +298,7 @@ class Session:
         except (KeyboardInterrupt, Interrupted):
             self._interrupted()
         except Stopped as stop:
+            shell.budget.output = max(shell.budget.output, _LAST_WORDS)
             shell.write(f"{shell.origin.name}: {stop.text}\n", 2)
             shell.status = stop.code
         except RecursionError:

@@ -212,8 +212,9 @@ def test_session_ends_with_its_input_and_the_last_status(lab: Lab) -> None:
 
 
 def test_commands_stay_in_bounds_after_an_endless_one_in_a_session(lab: Lab) -> None:
-    code, screen = _session(lab, "busybox", "sh", "while :; do :; done", "echo alive", "exit 0")
-    assert (code, "alive\n" in screen) == (0, True)
+    for endless in ("while :; do :; done", "yes"):
+        code, screen = _session(lab, "busybox", "sh", endless, "echo alive", "exit 0")
+        assert (code, "stopped" in screen, "alive\n" in screen) == (0, True, True)
 
 
 def test_ctrl_c_ends_the_command_with_130(lab: Lab) -> None:
