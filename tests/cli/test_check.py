@@ -505,3 +505,16 @@ def test_what_a_mistake_says_to_try_can_be_tried(path, line, monkeypatch):
         assert "refused" in done.stdout + done.stderr
     if "times out" in line:
         assert "timed out" in done.stdout + done.stderr
+
+
+def test_ingresses_of_several_files_may_be_variants(tmp_path):
+    """Kubernetes' own examples of Ingresses have one host and path twice."""
+    home = new_home(tmp_path)
+    first, second = (d for d in yaml.safe_load_all(manifest(28).read_text()) if d["kind"] == "Ingress")
+    for name, document in (("fanout", first), ("wildcard", second)):
+        (tmp_path / "variants").mkdir(exist_ok=True)
+        (tmp_path / "variants" / f"{name}.yaml").write_text(yaml.safe_dump(document))
+    words = ("check", "--alone", "-f", str(tmp_path / "variants"))
+    assert run_cli(home, *words).check().out == ""
+    done = run_cli(home, *words, "--level", "info", "-o", "json")
+    assert [(f["code"], f["severity"]) for f in findings(done.out)] == [(28, "info")]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import PurePath
 from typing import Final
 
 from kubesim.apimachinery.meta import annotations_of, key_of, name_of, namespace_of
@@ -105,8 +104,8 @@ def claimed_twice(view: View, ingress: JSONObject) -> Iterator[Finding]:
     """Code 28, at the Ingress that does not get the path."""
     ref, key, name = ObjectRef.of(ingress, "Ingress"), key_of(ingress), _class_of(ingress)[0]
     for lost, kept in doubles(view).items():
-        if lost.ingress == key and not lost.implied and _are_together(view, ref, ref_of(kept.ingress)):
-            yield twice(ref, lost, kept, _severity(view, name))
+        if lost.ingress == key and not lost.implied:
+            yield twice(ref, lost, kept, _severity(view, ref, ref_of(kept.ingress), name))
 
 
 def twice(ref: ObjectRef, lost: Claim, kept: Claim, severity: Severity) -> Finding:
@@ -141,20 +140,18 @@ def ref_of(key: str) -> ObjectRef:
     return ObjectRef("Ingress", namespace, name)
 
 
-def _are_together(view: View, one: ObjectRef, other: ObjectRef) -> bool:
-    """Of manifests, those of different directories may be variants of each other, for different clusters."""
+def _severity(view: View, one: ObjectRef, other: ObjectRef, name: str) -> Severity:
+    """What other controllers make of it is theirs to say. Manifests in several files may be examples, or variants for
+    different clusters.
+    """
+    if not view.planning:
+        nginx = any(
+            name_of(c) == name and spec_of(c).get("controller") == CONTROLLER for c in view.ingress_classes()
+        )
+        return "error" if nginx else "warning"
     first, second = view.place(one), view.place(other)
-    if not view.planning or first is None or second is None:
-        return True
-    return PurePath(first.file).parent == PurePath(second.file).parent
-
-
-def _severity(view: View, name: str) -> Severity:
-    """What other controllers make of it is theirs to say."""
-    nginx = any(
-        name_of(c) == name and spec_of(c).get("controller") == CONTROLLER for c in view.ingress_classes()
-    )
-    return "error" if nginx and not view.planning else "warning"
+    apart = first is not None and second is not None and first.file != second.file
+    return "info" if apart else "warning"
 
 
 # 29: its certificates.
