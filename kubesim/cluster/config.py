@@ -171,6 +171,8 @@ def decode_config(text: bytes) -> ClusterConfig:
     for name in ("service_cidrs", "node_port_range", "load_balancer_pool"):
         if name in found:  # clusters of older versions have no pool
             found[name] = tuple(found[name])
+    if found.get("pod_cidr") == POD_CIDRS[4]:
+        found["pod_cidr"] = ""  # older versions wrote it down unasked, whatever the families
     for name in ("frozen_at", "created"):
         found[name] = parse_time(found[name]) if found[name] else None
     try:

@@ -151,7 +151,7 @@ def reset(
             raise CLIError(f'simulated cluster "{name}" not found')
         with working(own.streams, f"Making {name} anew …"):
             own.session.create_cluster(own.session.read_config(name), instead=True)
-    except (HomeError, StorageError) as error:
+    except (HomeError, StorageError, ConfigError) as error:
         raise CLIError(str(error)) from None
     own.out(f"sim/{name} reset")
 

@@ -172,6 +172,14 @@ def test_a_configuration_survives_being_kept() -> None:
     assert decode_config(config.encode()) == config
 
 
+def test_clusters_of_older_versions_have_the_usual_ranges() -> None:
+    """They wrote the IPv4 one down whatever the families were."""
+    kept = ClusterConfig(service_cidrs=("fd00::/112",), pod_cidr="10.244.0.0/16").encode()
+    config = decode_config(kept)
+    config.validate()
+    assert config.pod_cidrs == ("fd00:10:244::/56",)
+
+
 RANGES = ("10.96.0.0/16", "fd00:10:96::/112")
 DUAL_STACK = {
     "IPv4 first": (RANGES, "", ["10.244.1.0/24", "fd00:10:244:1::/64"]),
