@@ -320,3 +320,36 @@ def test_ingresses_that_are_none_are_told(cluster: Cluster, words: str, code: in
     done = cluster.kubectl(f"trace {words}")
     assert (done.exit_code, done.stdout) == (code, "")
     assert said in done.stderr
+
+
+@pytest.mark.parametrize(("protocol", "reason"), [("", 8), ("HTTPS", 0)], ids=["HTTP", "HTTPS"])
+def test_a_backend_that_speaks_tls_has_to_be_told_so(protocol: str, reason: int) -> None:
+    """The controller's own port 443 is such a backend."""
+    name = "nginx.ingress.kubernetes.io/backend-protocol"
+    annotations = {name: protocol} if protocol else {}
+    rules = ingress(
+        "loop", "loop.test", ("/", "Prefix", "ingress-nginx-controller", 443), annotations=annotations
+    )
+    with Cluster(nodes=1, seed=1, clock="2026-01-01T09:00:00Z", ingress=True) as cluster:
+        cluster.apply(rules, namespace="ingress-nginx")
+        cluster.advance(10)
+        found = trace(cluster, "outside ingress/loop.ingress-nginx")
+    if reason:
+        assert found["outcome"] == "502 Bad Gateway"
+        assert first(found) == (reason, "ingress/loop", f"metadata.annotations[{name}]")
+    else:
+        assert found["reachable"]
+
+
+def test_a_load_balancer_in_front_of_the_controller_is_walked_too() -> None:
+    pool = "172.18.255.200-172.18.255.210"
+    with Cluster(
+        nodes=2, seed=1, clock="2026-01-01T09:00:00Z", ingress=True, load_balancer_pool=pool
+    ) as cluster:
+        for manifest in (BASE, SOUND[0]):
+            cluster.apply(manifest)
+        cluster.advance(10)
+        found = trace(cluster, "outside http://a.test/")
+    kinds = [hop["kind"] for hop in found["hops"]]
+    assert kinds[:6] == ["name", "route", "rules", "listener", "ingress", "backend"]
+    assert "172.18.255.200" in found["hops"][1]["text"]
