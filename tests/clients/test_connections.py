@@ -10,6 +10,7 @@ from typing import Any
 
 import kr8s
 import pytest
+from kr8s._async_utils import as_sync_func
 from kr8s.objects import Pod
 from kubernetes import client, config, watch
 from kubernetes.stream import portforward, stream
@@ -110,10 +111,13 @@ def test_kubernetes_follows_logs_and_goes_through_the_proxy(core: client.CoreV1A
 def test_kr8s_runs_commands_and_forwards_ports(core: client.CoreV1Api, place: Any) -> None:
     del core  # the Pods are there
     api = kr8s.api(kubeconfig=place.kubeconfig, namespace=place.namespace)
-    done = Pod.get("box", api=api).exec(["sh", "-c", "echo out; exit 2"], check=False)
-    assert (done.stdout, done.returncode) == (b"out\n", 2)
-    with Pod.get("web", api=api).portforward(80) as port:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-        connection.request("GET", "/nosuch")
-        assert connection.getresponse().status == 404
-        connection.close()
+    try:
+        done = Pod.get("box", api=api).exec(["sh", "-c", "echo out; exit 2"], check=False)
+        assert (done.stdout, done.returncode) == (b"out\n", 2)
+        with Pod.get("web", api=api).portforward(80, local_port="auto") as port:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            connection.request("GET", "/nosuch")
+            assert connection.getresponse().status == 404
+            connection.close()
+    finally:  # kr8s leaves its connections to the garbage collector, whenever that comes
+        as_sync_func(api._session.aclose)()

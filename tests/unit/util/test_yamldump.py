@@ -112,9 +112,10 @@ def test_numbers_in_keys_count_as_numbers() -> None:
 TEXT = st.text(
     alphabet=st.sampled_from(list("ab1 02-:#\n'\"\\,[]{}&*!|>%@`?.=<~yYnN_/+é\u00a0\t\x00")), max_size=9
 ) | st.text(max_size=6)
+KEYS = TEXT.filter(lambda key: key != "<<")  # kubectl writes it plain too, and reads a merge
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | TEXT,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4),
     max_leaves=12,
 )
 
