@@ -35,7 +35,8 @@ def run_limited(home: Path, limit: int, *words: str) -> Result:
         [*PROCESS, *words],
         capture_output=True,
         text=True,
-        env=process_environment(home),
+        # Python keeps compiled modules that the limit has cut off, and fails on them ever after.
+        env=process_environment(home, {"PYTHONDONTWRITEBYTECODE": "1"}),
         cwd=home,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )

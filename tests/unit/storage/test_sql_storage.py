@@ -210,6 +210,7 @@ def test_a_file_that_may_not_grow_is_said_and_stays_sound(tmp_path):
 
     def work() -> object:
         size = 200_000
+        sys.dont_write_bytecode = True  # compiled modules would be cut off too
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
         fill_more(storage)
         return "wrote beyond the limit"
