@@ -390,16 +390,14 @@ class _Session:
             self.say(f"Added {url.host}:{url.port}:{override} to DNS cache")
             self.say(f"Hostname {url.host} was found in DNS cache")
             return [override]
-        if is_address(url.host):
-            return [url.host]
         family = 4 if self.options.on("ipv4") else 6 if self.options.on("ipv6") else 0
+        if is_address(url.host) and family in (0, 6 if ":" in url.host else 4):
+            return [url.host]
         if url.host == "localhost":
-            dual = has_ipv6(self.process.machine)
-            return [
-                a
-                for a, f in (("::1", 6), ("127.0.0.1", 4))
-                if family == f or (not family and (dual or f == 4))
-            ]
+            six, four = ["::1"], ["127.0.0.1"]
+            if family:
+                return six if family == 6 else four
+            return six + four if has_ipv6(self.process.machine) else four
         before = self.process.timeline.now()
         try:
             found = find_addresses(self.process, url.host, family=family)

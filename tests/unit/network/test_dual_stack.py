@@ -79,6 +79,17 @@ def test_an_application_for_ipv4_alone_is_reached_with_the_second_attempt(lab: E
     ]
 
 
+def test_curl_keeps_to_the_family_that_it_is_told(lab: E2E) -> None:
+    six, four = (address(lab, "web", family) for family in ("IPv6", "IPv4"))
+    for words in (f"-6 http://{four}", f"-4 http://[{six}]"):
+        done = lab.sh("deb", f"curl -sS {words}")
+        assert (done.exit_code, done.stderr.partition(":")[0]) == (6, "curl")
+    form = "-s -o /dev/null -w '%{remote_ip}'"
+    assert lab.sh("server", f"curl {form} http://localhost").stdout == "::1"
+    assert lab.sh("server", f"curl -4 {form} http://localhost").stdout == "127.0.0.1"
+    assert lab.sh("four", "wget -qO- http://localhost").exit_code == 0  # it goes on with 127.0.0.1
+
+
 def test_a_silent_family_costs_a_moment(lab: E2E) -> None:
     """Where packets of one family vanish, the other one's turn comes after 200 ms."""
     policy = {
