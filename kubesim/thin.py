@@ -43,6 +43,8 @@ _SO_PEERCRED, _PEERCRED_SIZE = 17, 12  # Linux: pid, uid, gid
 # themselves. Too many words are no mistake: such a command is merely slower.
 _OWN = frozenset(("down", "status", "serve", "edit", "attach", "edit-last-applied", "proxy", "port-forward"))
 _OWN_OPTIONS = ("--edit", "--kubeconfig", "--server", "--context", "-s=")
+# Files that are other ones in each process: `-f <(generate)`.
+_OWN_FILES = ("/dev/fd/", "/dev/std", "/proc/self/")
 _SHORT = frozenset(("help", "options", "completion", "config", "kustomize"))
 """Commands for which no server is started: they need no cluster."""
 
@@ -118,6 +120,8 @@ def wants_own_process(words: list[str]) -> bool:
     for word in words:
         if word == "--":
             return False
+        if any(place in word for place in _OWN_FILES):
+            return True
         if not word.startswith("-"):
             if "://" in word:
                 return True  # the network is the caller's: its proxies, its certificates

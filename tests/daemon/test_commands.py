@@ -66,6 +66,17 @@ def test_files_are_seen_from_the_caller_s_directory(warm: Background, tmp_path: 
     assert warm.run("apply", "-f", "cm.yaml", cwd=folder).check().out == "configmap/here created\n"
 
 
+def test_files_that_only_the_caller_has(warm: Background) -> None:
+    script = """
+        kubesim create -f <(echo '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}')
+        kubesim create configmap b --from-file=x=<(echo from a pipe)
+        kubesim create -f /dev/stdin <<< '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}'
+        kubesim get configmap b -o 'jsonpath={.data.x}'
+    """
+    made = "configmap/a created\nconfigmap/b created\nconfigmap/c created\n"
+    assert warm.shell(script).check().out == made + "from a pipe\n"
+
+
 def test_tilde_is_the_caller_s_home(warm: Background, tmp_path: Path) -> None:
     (tmp_path / "cm.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: mine}\n")
     warm.run("get", "ns").check()

@@ -54,7 +54,8 @@ def test_warm_command_loads_next_to_nothing(warm: Background) -> None:
         "run tmp --image=busybox --attach", "debug -it web --image=busybox", "create --edit -f x.yaml",
         "apply edit-last-applied svc/web", "apply -f https://example.com/x.yaml", "get pods --server=http://127.0.0.1:1",
         "get pods -s http://127.0.0.1:1", "get pods --kubeconfig x", "get pods --context kind", "down", "status", "serve",
-        "proxy --port=0", "port-forward svc/web 8080:80",
+        "proxy --port=0", "port-forward svc/web 8080:80", "apply -f /dev/fd/63", "apply -f /dev/stdin",
+        "create configmap a --from-file=x=/dev/fd/63", "diff -f=/proc/self/fd/11",
     ],
 )  # fmt: skip
 def test_command_runs_in_the_caller_s_process(line: str) -> None:
@@ -66,7 +67,7 @@ def test_command_runs_in_the_caller_s_process(line: str) -> None:
     [
         "get pods", "exec web -- ls -it", "exec -i web -- cat", "run web --image=nginx --port=80 --expose",
         "run web --image=nginx -- sh -c -it", "apply -f svc.yaml", "logs -f web", "delete pod web -i", "up --port=0",
-        "create service clusterip web --tcp=80", "get pods -l app=web -o wide",
+        "create service clusterip web --tcp=80", "get pods -l app=web -o wide", "exec web -- cat /dev/stdin",
     ],
 )  # fmt: skip
 def test_command_may_run_in_the_background(line: str) -> None:
