@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -83,10 +84,19 @@ class Open:
         return [(e["reason"], e["message"]) for e in found if e["involvedObject"]["name"] == name]
 
 
+def own_node_ports() -> tuple[int, int]:
+    """A range of node ports that no other process of a test run opens on this computer."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    count = max(number + 1, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+    share = (32768 - 30000) // count
+    return 30000 + number * share, 30000 + (number + 1) * share - 1
+
+
 @contextmanager
 def opened(*, nodes: int = 2, **config: Any) -> Iterator[Open]:
     """A new cluster in memory whose Services are open until the block ends."""
-    cluster = build(ClusterConfig(nodes=nodes, **config), MemoryStorage(), runtime=make_runtime)
+    settings = {"node_port_range": own_node_ports(), **config}
+    cluster = build(ClusterConfig(nodes=nodes, **settings), MemoryStorage(), runtime=make_runtime)
     cluster.settle()
     plane = ControlPlane(cluster)
     try:

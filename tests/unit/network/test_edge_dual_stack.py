@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from support.edge import AGNHOST, Open, curl, opened
+from support.edge import AGNHOST, Open, curl, opened, own_node_ports
 
 from kubesim.network.edge.server import ipv6_host
 
@@ -84,7 +84,7 @@ def test_ports_follow_the_families(lab: Open) -> None:
 def test_a_port_that_is_taken_in_one_family_is_told(lab: Open) -> None:
     with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as taken:
         taken.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        for number in range(30700, 30800):
+        for number in range(own_node_ports()[0], own_node_ports()[1]):
             try:
                 taken.bind(("::1", number))
                 taken.listen()
