@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml constraints.txt
 NODE := tests/clients/node
-PROGRAMS := bind9-dnsutils curl iptables
+PROGRAMS := bind9-dnsutils curl iproute2 iptables
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format lint types imports fix bench golden docs clean

@@ -153,7 +153,7 @@ def has_ipv6(machine: Machine) -> bool:
 
 def order_of(image: Image) -> Order:
     """That of the C library which an image has."""
-    return MUSL if image.os in ("alpine", "busybox") else GLIBC
+    return MUSL if image.os == "alpine" else GLIBC
 
 
 def sorted_addresses(machine: Machine, addresses: list[str], order: Order | None = None) -> list[str]:
@@ -179,12 +179,12 @@ def lookup(
     local = [a for a in hosts_addresses(machine, name) if not family or (family == 6) == (":" in a)]
     if local:
         if not has_ipv6(machine):
-            return [a for a in local if ":" not in a] or local
+            return sorted([a for a in local if ":" not in a or a == "::1"], key=lambda a: ":" in a) or local
         return sorted_addresses(machine, local, order)
     if not valid_name(name):
         raise ResolveError(name)
     config = resolver_config(machine)
-    musl = machine.image.os in ("alpine", "busybox")
+    musl = machine.image.os == "alpine"
     wanted = [q for q, f in (("A", 4), ("AAAA", 6)) if family in (0, f)]
     if family == 0 and not both and not has_ipv6(machine):
         wanted = ["A"]
@@ -202,6 +202,16 @@ def lookup(
         if silent:
             break
     raise ResolveError(name, temporary=silent)
+
+
+def in_system_order(addresses: list[str]) -> list[str]:
+    """As the C library has them: the loopback of IPv6, which every machine has, before that of IPv4."""
+    return sorted(addresses, key=lambda a: a != "::1")
+
+
+def in_order_of_busybox(addresses: list[str]) -> list[str]:
+    """Busybox is made to prefer IPv4 (FEATURE_PREFER_IPV4_ADDRESS, libbb/xconnect.c)."""
+    return sorted(addresses, key=lambda a: ":" in a)
 
 
 def query_delay(config: ResolverConfig) -> float:

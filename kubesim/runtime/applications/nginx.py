@@ -495,9 +495,9 @@ class Nginx(Server):
         fields: Headers = [
             ("Server", self._version),
             ("Date", http_date(self.machine.clock())),
-            ("Content-Type", kind),
-            ("Content-Length", str(len(body))),
         ]
+        if status != 204:  # ngx_http_header_filter
+            fields += [("Content-Type", kind), ("Content-Length", str(len(body)))]
         if length_first:
             fields += extra or []
         else:

@@ -51,7 +51,7 @@ class Redis(Application):
             args = "".join(f"'{w}' " for w in words[1:])
             return f"-ERR unknown command '{words[0]}', with args beginning with: {args}\r\n"
         least, function = command
-        if len(words) - 1 < least:
+        if len(words) - 1 < least or (name in _EXACT and len(words) - 1 > least):
             return f"-ERR wrong number of arguments for '{name}' command\r\n"
         answer = function(self, words[1:])
         if name in _WRITES:
@@ -283,6 +283,11 @@ _COMMANDS: dict[str, tuple[int, Callable[[Redis, list[str]], str]]] = {
     "hello": (0, lambda s, a: array(["server", "redis", "version", str(s.service.get("version", ""))])),
     "role": (0, lambda s, a: "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"),
 }
+_EXACT_NAMES = """
+echo get incr decr incrby decrby keys ttl type append strlen setnx llen lrange hget hgetall rename
+"""
+_EXACT = frozenset(_EXACT_NAMES.split())
+"""Commands that take no more words than they need."""
 _WRITES = frozenset(
     (
         "set",
@@ -333,6 +338,10 @@ class RedisConversation:
                 self.closed = True
                 break
             if words is None:
+                break
+            if words and words[0].lower() in ("post", "host:"):
+                # As networking.c: a browser that was sent here to give commands is hung up on.
+                self.closed = True
                 break
             if words:
                 out.append(self._answer(words))

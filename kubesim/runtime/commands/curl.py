@@ -1,141 +1,130 @@
 """curl: what it sends, what it prints, and how it exits.
 
-Sources of texts and exit codes: curl's man page, lib/connect.c, lib/cf-socket.c, src/tool_operate.c of 7.88 and 8.11;
-the version follows the image (Debian 12 has 7.88.1, Alpine 3.21 has 8.11.1).
+The version follows the image (Debian 12 has 7.88.1, Alpine 3.21 has 8.14.1). `tests/cli/programs/curl.txt` and `curl-8.txt`
+are recorded from these two; sources of what is not in there: curl's man page, src/tool_operate.c.
 """
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
-from base64 import b64encode
-from typing import Any
-from urllib.parse import quote
 
-from kubesim.runtime.addressorder import one_of_each
-from kubesim.runtime.commands.curl_options import CurlOptions, UsageProblem, parse_options
+from kubesim.runtime.commands.curl_connection import OPENSSL, Connections, CurlError, Release, Way
+from kubesim.runtime.commands.curl_options import (
+    CurlOptions,
+    GlobProblem,
+    UsageProblem,
+    glob,
+    parse_options,
+)
+from kubesim.runtime.commands.curl_report import Meter, warn, write_out
+from kubesim.runtime.commands.curl_request import TRY, Requests
 from kubesim.runtime.commands.transfer import (
     URL,
     BadMessage,
     BadURL,
     NetworkError,
-    ResolveError,
-    connect,
-    find_addresses,
-    is_address,
     join_url,
     parse_url,
     send,
 )
 from kubesim.runtime.http1 import Headers, HTTPRequest, HTTPResponse, find_header
-from kubesim.runtime.network_view import Refused, TimedOut
 from kubesim.runtime.process import Process
-from kubesim.runtime.resolver import has_ipv6
 
-HAPPY_EYEBALLS = 0.2
-"""Seconds until the other family is tried too: --happy-eyeballs-timeout-ms."""
-
-_ERRORS = {
-    1: "Unsupported protocol", 3: "URL using bad/illegal format "
-        "or missing URL", 6: "Couldn't resolve host name",
-    7: "Couldn't connect to server", 22: "HTTP response code said error", 23: "Failed writing received data "
-        "to disk/application",
-    28: "Timeout was reached", 35: "SSL connect error", 47: "Number of redirects hit maximum amount",
-    52: "Server returned nothing (no headers, no data)", 56: "Failure when receiving data from the peer",
-    60: "SSL peer certificate or SSH remote key was not OK",
-}  # fmt: skip
-
-
-class CurlError(Exception):
-    """A transfer failed; the exit code, and what follows `curl: (N) `."""
-
-    def __init__(self, code: int, text: str, *, verbose: list[str] | None = None) -> None:
-        super().__init__(text)
-        self.code = code
-        self.verbose = verbose or []
+_BAD_URL = "URL using bad/illegal format or missing URL"
+_BAD_PORT = "URL rejected: Port number was not a decimal number between 0 and 65535"
+_LIBRARIES = {
+    "7": f"{OPENSSL} zlib/1.2.13 brotli/1.0.9 zstd/1.5.4 libidn2/2.3.3 libpsl/0.21.2 (+libidn2/2.3.3) "
+    "libssh2/1.10.0 nghttp2/1.52.0 librtmp/2.3 OpenLDAP/2.5.13",
+    "8": "OpenSSL/3.3.5 zlib/1.3.1 brotli/1.1.0 zstd/1.5.6 c-ares/1.34.5 libidn2/2.3.7 libpsl/0.21.5 nghttp2/1.64.0",
+}
+_HELP = """\
+Usage: curl [options...] <url>
+ -d, --data <data>          HTTP POST data
+ -f, --fail                 Fail fast with no output on HTTP errors
+ -h, --help <category>      Get help for commands
+ -i, --include              Include protocol response headers in the output
+ -o, --output <file>        Write to file instead of stdout
+ -O, --remote-name          Write output to a file named as the remote file
+ -s, --silent               Silent mode
+ -T, --upload-file <file>   Transfer local FILE to destination
+ -u, --user <user:password> Server user and password
+ -A, --user-agent <name>    Send User-Agent <name> to server
+ -v, --verbose              Make the operation more talkative
+ -V, --version              Show version number and quit"""
 
 
 def version_of(process: Process) -> str:
     """The version of curl in this image."""
     if process.machine.image.key == "curl":
         return process.machine.image.version
-    return {"alpine": "8.11.1", "ubuntu": "8.5.0"}.get(process.machine.image.os, "7.88.1")
+    return {"alpine": "8.14.1", "ubuntu": "8.5.0"}.get(process.machine.image.os, "7.88.1")
 
 
 def curl(process: Process) -> int:
+    release = Release(version_of(process))
     try:
-        options = parse_options(process.args)
-        if options.on("version"):
+        parts = parse_options(process.args)
+        first = parts[0]
+        if first.on("version"):
+            text = release.version
+            system = (
+                "x86_64-alpine-linux-musl" if process.machine.image.os == "alpine" else "x86_64-pc-linux-gnu"
+            )
             process.print(
-                f"curl {version_of(process)} (x86_64-pc-linux-gnu) "
-                f"libcurl/{version_of(process)} OpenSSL/3.0.15 zlib/1.2.13\nProtocols: file "
-                "http https\nFeatures: alt-svc AsynchDNS HSTS HTTP2 HTTPS-proxy IPv6 Largefile "
-                "libz SSL"
+                f"curl {text} ({system}) libcurl/{text} {_LIBRARIES[text[0]]}\nProtocols: file http https\n"
+                "Features: alt-svc AsynchDNS HSTS HTTP2 HTTPS-proxy IPv6 Largefile libz SSL"
             )
             return 0
-        if options.on("help"):
-            process.print(
-                "Usage: curl [options...] <url>\n -d, --data <data>          HTTP POST data\n "
-                "-f, --fail                 Fail fast with no output on HTTP errors\n -h, "
-                "--help <category>      Get help for commands\n -i, --include              "
-                "Include protocol response headers in the output\n -o, --output <file>        "
-                "Write to file instead of stdout\n -O, --remote-name          Write output to "
-                "a file named as the remote file\n -s, --silent               Silent mode\n -T,"
-                " --upload-file <file>   Transfer local FILE to destination\n -u, --user <user:"
-                "password> Server user and password\n -A, --user-agent <name>    Send "
-                "User-Agent <name> to server\n -v, --verbose              Make the operation "
-                "more talkative\n -V, --version              Show version number and quit"
-            )
+        if first.on("help"):
+            process.print(_HELP)
             return 0
-        if not options.urls:
-            raise UsageProblem("")
-        if options.get("request") and not re.fullmatch(r"[!-~]+", options.get("request")):
-            raise UsageProblem("option -X: is badly used here")
-        return _Session(process, options).run()
+        for options in parts:
+            _check(options, release)
+        return _Session(process, release, parts).run()
     except UsageProblem as problem:
         if str(problem):
             process.error(f"curl: {problem}")
-        newer = _newer(process, 8, 11)
-        process.error(
-            "curl: try 'curl --help' for more information"
-            if newer
-            else "curl: try 'curl --help' or 'curl --manual' for more information"
-        )
-        return 2
+        if problem.code != 49:
+            process.error(f"curl: {TRY}")
+        return problem.code
 
 
-def _newer(process: Process, major: int, minor: int) -> bool:
-    numbers = [int(n) for n in re.findall(r"\d+", version_of(process))[:2]]
-    return numbers >= [major, minor]
+def _check(options: CurlOptions, release: Release) -> None:
+    """What is wrong with a command line before anything is done. Raises UsageProblem."""
+    if not options.urls:
+        raise UsageProblem("")
+    if "" in options.urls and release.since(8, 12):
+        raise UsageProblem("option : blank argument where content is expected")
+    if options.get("request") and not re.fullmatch(r"[!-~]+", options.get("request")):
+        raise UsageProblem("option -X: is badly used here")
+    for name in ("max-time", "connect-timeout"):
+        options.seconds(name)
 
 
 class _Session:
     """One run of curl."""
 
-    def __init__(self, process: Process, options: CurlOptions) -> None:
+    def __init__(self, process: Process, release: Release, parts: list[CurlOptions]) -> None:
         self.process = process
-        self.options = options
-        self.version = version_of(process)
-        self.modern = _newer(process, 8, 6)
-        self.max_time = options.seconds("max-time")
-        self.connect_time = options.seconds("connect-timeout")
-        self.began = process.timeline.now()
-        self.resolved = self._overrides()
-        self.facts: dict[str, str] = {}
-        self.spent = 0.0
-        self.connections = 0
+        self.release = release
+        self.parts = parts
+        self.options = parts[0]
+        self.connections = Connections(process, release, parts[0], self.say)
+        self.number = 0
+        """Of the transfer."""
+        self.target = ""
+        """The file that the answer is to be written to; empty for standard output."""
+        self.refused: CurlError | None = None
+        """Why it cannot be."""
+        self._started()
 
-    def _overrides(self) -> dict[tuple[str, int], str]:
-        found = {}
-        for text in self.options.values.get("resolve", []):
-            host, _, rest = text.lstrip("+").partition(":")
-            port, _, address = rest.partition(":")
-            if not port.isdigit() or not address:
-                self.process.error(f"curl: (49) Couldn't parse CURLOPT_RESOLVE entry '{text}'")
-                raise UsageProblem("")
-            found[(host.lower(), int(port))] = address.strip("[]").split(",")[0]
-        return found
+    def _started(self) -> None:
+        self.began = self.process.timeline.now()
+        self.sent = self.uploaded = self.new = 0
+        self.answer: HTTPResponse | None = None
+        self.facts: dict[str, str] = {}
+        self.meter = Meter(self.process, self.options)
 
     def say(self, text: str) -> None:
         if self.options.on("verbose"):
@@ -143,113 +132,101 @@ class _Session:
 
     def run(self) -> int:
         code = 0
-        for number, text in enumerate(self.options.urls):
-            code = self._one_with_retries(number, text)
+        for options in self.parts:
+            self.options = options
+            self.connections.prepare(options)
+            for place, text in enumerate(options.urls):
+                code = self._one_url(place, text)
+                if code and options.on("fail-early"):
+                    return code
+        return code
+
+    def _one_url(self, place: int, text: str) -> int:
+        """All that its braces and brackets stand for."""
+        try:
+            found = [(text, [])] if self.options.on("globoff") else glob(text)
+        except GlobProblem as problem:
+            self._complain(CurlError(3, str(problem)))
+            return 3
+        code = 0
+        for url, picked in found:
+            code = self._with_retries(place, url, picked)
+            self.number += 1
             if code and self.options.on("fail-early"):
                 break
         return code
 
-    def _one_with_retries(self, number: int, text: str) -> int:
-        tries = int(self.options.get("retry") or "0")
+    def _with_retries(self, place: int, text: str, picked: list[str]) -> int:
+        options = self.options
+        tries = int(options.get("retry") or "0") if options.get("retry").isdigit() else 0
         pause = 1.0
+        self._started()
         for attempt in range(tries + 1):
-            code = self._one(number, text)
-            again = code == 28 or (code == 7 and self.options.on("retry-connrefused"))
-            again = again or (
-                code == 22 and self.facts.get("http_code") in ("408", "429", "500", "502", "503", "504")
-            )
-            again = again or (code == 6 and self.options.on("retry-all-errors"))
-            if not again or attempt == tries:
+            code = self._transfer(place, text, picked)
+            reason = self._reason_to_retry(code)
+            if not reason or attempt == tries:
                 return code
-            wait = float(self.options.get("retry-delay") or pause)
-            if not self.options.on("silent") or self.options.on("show-error"):
-                reason = {7: "connection refused", 28: "timeout"}.get(code, "HTTP error")
-                self.process.error(
-                    f"Warning: Problem: {reason}. Will retry in {wait:g} "
-                    f"second{'s' if wait != 1 else ''}. {tries - attempt} "
-                    f"retr{'ies' if tries - attempt != 1 else 'y'} left."
-                )
+            wait = float(options.get("retry-delay") or pause)
+            left = tries - attempt
+            many = not self.release.modern
+            warn(
+                self.process,
+                options,
+                f"Problem : {reason}. Will retry in {wait:g} second{'s' * (many or wait != 1)}. "
+                f"{left} retr{'ies' if many or left != 1 else 'y'} left.",
+            )
             self.process.sleep(wait)
             pause *= 2
         return 0
 
-    def _one(self, number: int, text: str) -> int:
-        process, options = self.process, self.options
-        self.began = process.timeline.now()
-        self.facts = {
-            "url_effective": text,
-            "http_code": "000",
-            "num_redirects": "0",
-            "size_download": "0",
-            "urlnum": str(number),
-            "method": "GET",
-        }
-        meter = self._meter()
+    def _reason_to_retry(self, code: int) -> str:
+        options = self.options
+        if code == 28:
+            return "timeout"
+        if code == 7 and (options.on("retry-connrefused") or options.on("retry-all-errors")):
+            return "connection refused"
+        if code in (0, 22) and self.facts.get("http_code") in ("408", "429", "500", "502", "503", "504"):
+            return "HTTP error"
+        return "(retrying all errors)" if code and options.on("retry-all-errors") else ""
+
+    def _transfer(self, place: int, text: str, picked: list[str]) -> int:
+        options = self.options
+        self.facts = {"url_effective": text, "http_code": "000", "method": options.get("request") or "GET"}
         code = 0
         try:
+            self.target = self._target(place, text, picked)
             answer, url = self._follow(text)
-            code = self._deliver(number, answer, url, meter=meter)
+            self._deliver(answer, url)
         except CurlError as error:
             code = error.code
-            if meter and error.code != 22:
-                process.err.write(
-                    _METER_HEAD + _METER_ZERO + (b"" if error.code in (6, 3, 1) else _METER_ZERO + b"\n")
-                )
-            for line in error.verbose:
-                self.say(line)
-            if not options.on("silent") or options.on("show-error"):
-                process.error(f"curl: ({error.code}) {error}")
+            self._complain(error)
             self.facts["errormsg"] = str(error)
         self.facts["exitcode"] = str(code)
-        self._write_out()
+        if options.get("write-out"):
+            write_out(self.process, options.get("write-out"), self._all_facts(text, place), self.answer)
         return code
 
-    def _meter(self) -> bool:
-        """Whether the progress meter shows: not when the answer goes to a terminal."""
-        options = self.options
-        if options.on("silent") or options.on("no-progress-meter") or options.on("progress-bar"):
-            return False
-        to_file = options.on("output") or options.on("remote-name")
-        return bool(to_file or not self.process.interactive)
+    def _complain(self, error: CurlError) -> None:
+        if not self.options.on("silent") or self.options.on("show-error"):
+            self.process.error(f"curl: ({error.code}) {error}")
 
     # The transfer
 
     def _follow(self, text: str) -> tuple[HTTPResponse, URL]:
         options = self.options
-        try:
-            url = parse_url(text)
-        except BadURL:
-            bad_port = re.search(r":(\d+)(/|$)", text.partition("://")[2])
-            detail = (
-                "URL rejected: Port number was not a decimal number between 0 and 65535"
-                if bad_port and self.modern
-                else ("URL rejected: Malformed input to a URL function" if self.modern else _ERRORS[3])
-            )
-            raise CurlError(3, detail) from None
-        method, body, extra = self._payload(url)
+        url = self._read_url(text)
+        method, body, extra = Requests(self.process, self.release, options).payload(url)
         limit = int(options.get("max-redirs") or "50")
         hops = 0
         while True:
-            if url.scheme not in ("http", "https"):
-                dis = (
-                    "disabled"
-                    if url.scheme in ("ftp", "file", "telnet", "smtp", "ldap", "ws")
-                    else "disabled in libcurl"
-                )
-                text = (
-                    f'Protocol "{url.scheme}" {dis}'
-                    if self.modern
-                    else f'Protocol "{url.scheme}" not supported or disabled in libcurl'
-                )
-                raise CurlError(1, text)
-            answer = self._exchange(url, method, body, extra)
+            self._check_scheme(url)
+            answer, way = self._exchange(url, method, body, extra)
             location = answer.header("Location")
-            if (
-                not (options.on("location") or options.on("location-trusted"))
-                or location is None
-                or answer.status // 100 != 3
-            ):
+            follows = options.on("location") or options.on("location-trusted")
+            if not follows or location is None or answer.status // 100 != 3:
+                self._show_answer(url, way, answer)
                 return answer, url
+            self._show_answer(url, way, answer, ignored=True)
             if hops >= limit >= 0:
                 raise CurlError(47, f"Maximum ({limit}) redirects followed")
             hops += 1
@@ -259,423 +236,271 @@ class _Session:
             try:
                 url = join_url(url, location)
             except BadURL:
-                raise CurlError(3, _ERRORS[3]) from None
+                raise CurlError(3, _BAD_URL) from None
             self.say(f"Issue another request to this URL: '{url.text()}'")
             if answer.status in (301, 302, 303) and method == "POST" and not options.get("request"):
                 self.say("Switch from POST to GET")
                 method, body, extra = "GET", b"", []
 
-    def _payload(self, url: URL) -> tuple[str, bytes, Headers]:
-        """Method, body, and the headers that belong to it."""
-        options = self.options
-        pieces: list[bytes] = []
-        extra: Headers = []
-        for name, value in options.data:
-            if name in ("form", "form-string"):
-                return self._form()
-            pieces.append(self._data(name, value))
-            if name == "json":
-                extra = [("Content-Type", "application/json"), ("Accept", "application/json")]
-        body = b"".join(pieces) if options.on("json") else b"&".join(pieces)
-        if options.on("get") and pieces:
-            url.target += ("&" if "?" in url.target else "?") + body.decode("utf-8", "surrogateescape")
-            return options.get("request") or ("HEAD" if options.on("head") else "GET"), b"", []
-        if options.on("upload-file"):
-            name = options.get("upload-file")
-            try:
-                body = self.process.read_file(name)
-            except OSError:
-                raise CurlError(26, "Failed to open/read local data from file/application") from None
-            if url.target.endswith("/") and name != "-":
-                url.target += posixpath.basename(name)
-            return options.get("request") or "PUT", body, [("Content-Length", str(len(body)))]
-        if options.data:
-            if not extra:
-                extra = [("Content-Type", "application/x-www-form-urlencoded")]
-            return options.get("request") or "POST", body, [("Content-Length", str(len(body))), *extra]
-        return options.get("request") or ("HEAD" if options.on("head") else "GET"), b"", []
+    def _read_url(self, text: str) -> URL:
+        try:
+            return parse_url(text)
+        except BadURL:
+            pass
+        if not self.release.modern:
+            raise CurlError(3, _BAD_URL)
+        if re.search(r":[^/@]*(/|$)", text.partition("://")[2]):
+            raise CurlError(3, _BAD_PORT)
+        if not text.partition("://")[2]:
+            raise CurlError(3, "URL rejected: No host part in the URL")
+        raise CurlError(3, "URL rejected: Malformed input to a URL function")
 
-    def _data(self, name: str, value: str) -> bytes:
-        if name == "data-urlencode":
-            key, equals, text = value.partition("=")
-            return (
-                f"{key}={quote(text, safe='')}"
-                if equals and key
-                else quote(text if equals else value, safe="")
-            ).encode()
-        if value.startswith("@") and name != "data-raw":
-            try:
-                data = self.process.read_file(value[1:])
-            except OSError:
-                raise CurlError(26, f"Failed to open {value[1:]}") from None
-            return data if name in ("data-binary", "json") else data.replace(b"\n", b"").replace(b"\r", b"")
-        return value.encode("utf-8", "surrogateescape")
+    def _check_scheme(self, url: URL) -> None:
+        if url.scheme in ("http", "https"):
+            return
+        text = f'Protocol "{url.scheme}" not supported'
+        known = url.scheme in ("ftp", "file", "telnet", "smtp", "ldap", "ws")
+        if not self.release.modern:
+            text += " or disabled in libcurl"
+        elif known:
+            text = f'Protocol "{url.scheme}" disabled'
+        raise CurlError(1, text)
 
-    def _form(self) -> tuple[str, bytes, Headers]:
-        boundary = "------------------------d74496d66958873e"
-        out = bytearray()
-        for name, value in self.options.data:
-            if name not in ("form", "form-string"):
-                continue
-            key, _, text = value.partition("=")
-            head = f'Content-Disposition: form-data; name="{key}"'
-            data = text.encode("utf-8", "surrogateescape")
-            if text.startswith(("@", "<")) and name == "form":
-                path = text[1:].partition(";")[0]
-                try:
-                    data = self.process.read_file(path)
-                except OSError:
-                    raise CurlError(26, "Failed to open/read local data from file/application") from None
-                if text[0] == "@":
-                    head += (
-                        f'; filename="{posixpath.basename(path)}"\r\nContent-Type: application/octet-stream'
-                    )
-            out += f"--{boundary}\r\n{head}\r\n\r\n".encode() + data + b"\r\n"
-        out += f"--{boundary}--\r\n".encode()
-        body = bytes(out)
-        return (
-            self.options.get("request") or "POST",
-            body,
-            [
-                ("Content-Length", str(len(body))),
-                ("Content-Type", f"multipart/form-data; boundary={boundary}"),
-            ],
-        )
-
-    def _exchange(self, url: URL, method: str, body: bytes, extra: Headers) -> HTTPResponse:
-        connection, address = self._reach(url, self._addresses(url))
-        if url.scheme == "https":
-            self._handshake(connection.tls, url)
-        request = HTTPRequest(
-            method,
-            url.target,
-            self._headers(url, extra),
-            body,
-            "1.0" if self.options.on("http1.0") else "1.1",
-        )
-        self._show_request(request)
+    def _exchange(self, url: URL, method: str, body: bytes, extra: Headers) -> tuple[HTTPResponse, Way]:
+        self.meter.begin()
         self.facts |= {
+            "scheme": self._scheme(url),
             "url_effective": url.text(),
-            "scheme": url.scheme if self.modern else url.scheme.upper(),
             "method": method,
-            "remote_ip": address,
-            "remote_port": str(url.port),
-            "local_ip": connection.peer.address,
-            "local_port": str(connection.peer.port),
         }
         try:
-            if connection.tls and url.scheme == "http":
-                answer = HTTPResponse(
-                    400,
-                    [("Connection", "close")],
-                    b"Client sent an HTTP request to an HTTPS server.\n",
-                    version="1.0",
-                )
-            else:
-                answer = send(connection, request)
+            way, is_new = self.connections.to(url)
+        except CurlError as error:
+            if error.code in (7, 28, 35, 60):
+                self.meter.end(0, 0)
+            if error.last:
+                self.say(error.last)
+            if error.code == 6 and self.release.since(8, 12):
+                self.facts["remote_port"] = "-1"
+            elif not self.release.since(8, 12):
+                self.facts["scheme"] = ""
+            raise
+        self.new += is_new
+        version = "1.0" if self.options.on("http1.0") else "1.1"
+        fields = Requests(self.process, self.release, self.options).headers(url, extra)
+        request = HTTPRequest(method, url.target, fields, body, version)
+        self._show_request(request, is_secure=url.scheme == "https" and is_new)
+        self.sent += len(request.encode())
+        self.uploaded += len(body)
+        peer = way.connection.peer
+        self.facts |= {
+            "remote_ip": way.address,
+            "remote_port": str(url.port),
+            "local_ip": peer.address,
+            "local_port": str(peer.port),
+            "ssl_verify_result": str(way.verified),
+        }
+        return self._send(way, url, request), way
+
+    def _scheme(self, url: URL) -> str:
+        return url.scheme if self.release.modern else url.scheme.upper()
+
+    def _send(self, way: Way, url: URL, request: HTTPRequest) -> HTTPResponse:
+        connection = way.connection
+        if connection.tls and url.scheme == "http":
+            text = b"Client sent an HTTP request to an HTTPS server.\n"
+            return HTTPResponse(400, [("Connection", "close")], text, version="1.0")
+        try:
+            return send(connection, request)
         except BadMessage as bad:
-            self.say("Empty reply from server" if not str(bad) else "Received HTTP/0.9 when not allowed")
-            closing = ["Closing connection 0"] if not self.modern else ["closing connection #0"]
-            if str(bad):
-                raise CurlError(1, "Received HTTP/0.9 when not allowed", verbose=closing) from None
-            raise CurlError(52, "Empty reply from server", verbose=closing) from None
+            return self._no_http(way, url, request, bad)
         except NetworkError:
             raise CurlError(56, "Recv failure: Connection reset by peer") from None
-        self._show_answer(url, method, request, answer)
-        return answer
 
-    def _addresses(self, url: URL) -> list[str]:
-        override = self.resolved.get((url.host.lower(), url.port))
-        if override is not None:
-            self.say(f"Added {url.host}:{url.port}:{override} to DNS cache")
-            self.say(f"Hostname {url.host} was found in DNS cache")
-            return [override]
-        family = 4 if self.options.on("ipv4") else 6 if self.options.on("ipv6") else 0
-        if is_address(url.host) and family in (0, 6 if ":" in url.host else 4):
-            return [url.host]
-        if url.host == "localhost":
-            six, four = ["::1"], ["127.0.0.1"]
-            if family:
-                return six if family == 6 else four
-            return six + four if has_ipv6(self.process.machine) else four
-        before = self.process.timeline.now()
-        try:
-            found = find_addresses(self.process, url.host, family=family)
-        except ResolveError as error:
-            limit = min((t for t in (self.max_time, self.connect_time) if t is not None), default=None)
-            spent = self.process.timeline.now() - before
-            if error.temporary and limit is not None and limit < spent:
-                raise CurlError(
-                    28, f"Resolving timed out after {int(limit * 1000) + 1} milliseconds"
-                ) from None
-            closing = "closing connection #0" if self.modern else "Closing connection 0"
-            raise CurlError(
-                6,
-                f"Could not resolve host: {url.host}",
-                verbose=[f"Could not resolve host: {url.host}", closing],
-            ) from None
-        if self.modern:
-            four = [a for a in found if ":" not in a]
-            six = [a for a in found if ":" in a]
-            self.say(f"Host {url.host}:{url.port} was resolved.")
-            self.say(f"IPv6: {', '.join(six) or '(none)'}")
-            self.say(f"IPv4: {', '.join(four) or '(none)'}")
-        return one_of_each(found)
-
-    def _reach(self, url: URL, addresses: list[str]) -> tuple[Any, str]:
-        """A connection to the first address that takes it; the second family's turn comes soon (RFC 8305)."""
-        self.connections += 1
-        for address in addresses[:-1]:
-            try:
-                return self._connect(url, address, HAPPY_EYEBALLS), address
-            except CurlError as error:
-                if error.code != 28:
-                    self.say(error.verbose[0])
-        return self._connect(url, addresses[-1]), addresses[-1]
-
-    def _connect(self, url: URL, address: str, patience: float | None = None) -> Any:
-        shown = f"[{address}]" if ":" in address else address
-        self.say(f"  Trying {shown}:{url.port}...")
-        limit = min((t for t in (self.max_time, self.connect_time, patience) if t is not None), default=None)
-        try:
-            connection, _ = connect(self.process, address, url.port, timeout=limit)
-        except TimedOut:
-            raise self._timed_out(url, limit) from None
-        except Refused:
-            raise self._refused(url, address, "Connection refused") from None
-        except NetworkError:
-            raise self._refused(url, address, "No route to host") from None
-        suffix = "" if self.modern else " (#0)"
-        self.say(f"Connected to {url.host} ({address}) port {url.port}{suffix}")
-        return connection
-
-    def _refused(self, url: URL, address: str, reason: str) -> CurlError:
-        ending = (
-            "Could not connect to server" if _newer(self.process, 8, 10) else "Couldn't connect to server"
-        )
-        text = f"Failed to connect to {url.host} port {url.port} after 0 ms: {ending}"
-        local = (
-            f" from {next((str(ip) for ip in self.process.machine.facts.get('ips') or ()), '0.0.0.0')}"  # noqa: S104 - the wildcard's text, nothing is bound
-            " port 42636"
-            if self.modern
-            else ""
-        )
-        closing = "closing connection #0" if self.modern else "Closing connection 0"
-        return CurlError(
-            7, text, verbose=[f"connect to {address} port {url.port}{local} failed: {reason}", text, closing]
-        )
-
-    def _timed_out(self, url: URL, limit: float | None) -> CurlError:
-        closing = "closing connection #0" if self.modern else "Closing connection 0"
-        if limit is None:
-            text = (
-                f"Failed to connect to {url.host} port {url.port} after 130413 ms: Couldn't connect to server"
-            )
-            return CurlError(
-                28,
-                text,
-                verbose=[
-                    f"connect to {url.host} port {url.port} failed: Connection timed out",
-                    text,
-                    closing,
-                ],
-            )
-        milliseconds = int(limit * 1000) + 1
-        if self.max_time is not None and limit == self.max_time:
-            text = f"Connection timed out after {milliseconds} milliseconds"
-        else:
-            text = (
-                f"Failed to connect to {url.host} port {url.port} after "
-                f"{milliseconds} ms: Timeout was reached"
-            )
-        return CurlError(28, text, verbose=[text, closing])
-
-    def _handshake(self, tls: bool, url: URL) -> None:
-        if not tls:
-            raise CurlError(
-                35,
-                "OpenSSL/3.0.15: error:0A00010B:SSL routines::wrong version number"
-                if not self.modern
-                else "TLS connect error: error:0A00010B:SSL routines::wrong version number",
-            )
-        self.say("ALPN: offers h2,http/1.1" if not self.modern else "ALPN: curl offers h2,http/1.1")
-        self.say("TLSv1.3 (OUT), TLS handshake, Client hello (1):")
-        if not (self.options.on("insecure") or self.options.on("cacert")):
-            text = (
-                "SSL certificate problem: self-signed certificate\nMore details "
-                "here: https://curl.se/docs/sslcerts.html\n\n"
-                "curl failed to verify the legitimacy of the server and therefore "
-                "could not\nestablish a secure connection to it. "
-                "To learn more about this situation and\nhow to fix it, "
-                "please visit the web page mentioned above."
-            )
-            raise CurlError(60, text)
-        self.say("SSL connection using TLSv1.3 / TLS_AES_256_GCM_SHA384")
-        del url
-
-    def _headers(self, url: URL, extra: Headers) -> Headers:  # noqa: C901 - a case for each thing there is
-        options = self.options
-        fields: Headers = [("Host", url.authority)]
-        if url.user or options.get("user"):
-            token = b64encode((options.get("user") or url.user).encode()).decode()
-            fields.append(("Authorization", f"Basic {token}"))
-        if options.on("oauth2-bearer"):
-            fields.append(("Authorization", f"Bearer {options.get('oauth2-bearer')}"))
-        if options.on("range"):
-            fields.append(("Range", f"bytes={options.get('range')}"))
-        fields.append(
-            ("User-Agent", options.get("user-agent") if options.on("user-agent") else f"curl/{self.version}")
-        )
-        fields.append(("Accept", "*/*"))
-        if options.on("compressed"):
-            fields.append(("Accept-Encoding", "deflate, gzip"))
-        if options.on("referer"):
-            fields.append(("Referer", options.get("referer")))
-        if options.on("cookie"):
-            fields.append(("Cookie", options.get("cookie")))
-        given = [(k.lower(), v) for k, v in extra]
-        if any(k == "accept" for k, _ in given):
-            fields = [f for f in fields if f[0] != "Accept"]
-        fields += extra
-        for text in options.values.get("header", []):
-            if text.startswith("@"):
-                continue
-            name, colon, value = text.partition(":")
-            if not colon:
-                if text.endswith(";"):
-                    fields.append((text[:-1], ""))
-                continue
-            same = name.lower()
-            place = next((n for n, f in enumerate(fields) if f[0].lower() == same), None)
-            if (
-                same
-                in (
-                    "host",
-                    "user-agent",
-                    "accept",
-                    "content-type",
-                    "authorization",
-                    "content-length",
-                    "cookie",
-                    "referer",
-                )
-                and place is not None
-            ):
-                if value.strip():
-                    fields[place] = (name, value.strip())
-                else:
-                    del fields[place]
-            elif value.strip():
-                fields.append((name, value.strip()))
-        return [f for f in fields if f[1] or f[0] not in ("User-Agent",)]
+    def _no_http(self, way: Way, url: URL, request: HTTPRequest, bad: BadMessage) -> HTTPResponse:
+        if not str(bad):
+            self.say("Empty reply from server")
+            self.connections.close(url, way)
+            raise CurlError(52, "Empty reply from server")
+        if self.options.on("http0.9"):
+            talk = way.connection.application.open(way.connection.peer)
+            data = talk.greeting + talk.receive(request.encode())
+            return HTTPResponse(200, [], data, version="0.9", close=True)
+        self.say("Received HTTP/0.9 when not allowed")
+        self.connections.close(url, way)
+        raise CurlError(1, "Received HTTP/0.9 when not allowed")
 
     # What is shown
 
-    def _show_request(self, request: HTTPRequest) -> None:
+    def _show_request(self, request: HTTPRequest, *, is_secure: bool) -> None:
         if not self.options.on("verbose"):
             return
         lines = [f"> {request.method} {request.target} HTTP/{request.version}"]
         lines += [f"> {k}: {v}" if v else f"> {k}:" for k, v in request.headers]
-        self.process.error("\n".join(lines) + "\n> ")
-        if request.body and not self.process.interactive:
-            self.process.error(f"}} [{len(request.body)} bytes data]")
-        if self.modern:
-            self.say(
-                "Request completely sent off"
-                if not request.body
-                else f"upload completely sent off: {len(request.body)} bytes"
-            )
-
-    def _show_answer(self, url: URL, method: str, request: HTTPRequest, answer: HTTPResponse) -> None:
-        del method
-        if not self.options.on("verbose"):
+        self.process.error("\r\n".join([*lines, "> \r"]))
+        show_bytes = self.connections.say_bytes
+        if is_secure:
+            # Servers of TLS 1.3 hand out their tickets when the first request comes.
+            self._end_of_request(request)
+            show_bytes("{", 5)
+            for _ in range(2):
+                self.say("TLSv1.3 (IN), TLS handshake, Newsession Ticket (4):")
+                show_bytes("{", 265)
+            if not self.release.modern:
+                self.say("old SSL session ID is stale, removing")
+                show_bytes("{", 5)
             return
-        closes = answer.version == "1.0" or (answer.header("Connection") or "").lower() == "close"
-        if answer.version == "1.0":
-            self.say("HTTP 1.0, assume close after body")
-        for line in answer.head().decode("utf-8", "surrogateescape").split("\r\n")[:-1]:
-            self.process.error(f"< {line}")
-        if answer.body and not self.process.interactive:
-            self.process.error(f"{{ [{len(answer.body)} bytes data]")
-        if closes or not request.keep_alive:
-            self.say("shutting down connection #0" if self.modern else "Closing connection 0")
-        else:
-            self.say(f"Connection #0 to host {url.host} left intact")
+        self._end_of_request(request)
 
-    def _deliver(self, number: int, answer: HTTPResponse, url: URL, *, meter: bool) -> int:
+    def _end_of_request(self, request: HTTPRequest) -> None:
+        show_bytes = self.connections.say_bytes
+        if request.header("Expect") is not None and request.body:
+            self.process.error("< HTTP/1.1 100 Continue\r")
+        if request.body:
+            show_bytes("}", len(request.body))
+        if self.release.modern:
+            size = len(request.body)
+            self.say(f"upload completely sent off: {size} bytes" if size else "Request completely sent off")
+        elif request.header("Expect") is not None and request.body:
+            self.say("We are completely uploaded and fine")
+
+    def _show_answer(self, url: URL, way: Way, answer: HTTPResponse, *, ignored: bool = False) -> None:
+        """The head of an answer, and what becomes of the connection. `ignored` says that curl goes on elsewhere."""
+        self.answer = answer
+        options, process = self.options, self.process
+        fails = self._fails(answer) and not options.on("fail-with-body")
+        closes = answer.close or answer.version != "1.1"
+        closes = closes or (answer.header("Connection") or "").lower() == "close"
+        has_body = bool(answer.body) and not options.on("head")
+        if options.on("verbose"):
+            lines = answer.head().decode("utf-8", "surrogateescape").split("\r\n")[:-2]
+            if answer.version == "1.0":
+                self.say("HTTP 1.0, assume close after body")
+            for line in lines:
+                process.error(f"< {line}\r")
+            new = self.release.since(8, 12)
+            if fails:
+                self._show_failure(answer)
+            elif ignored and new and has_body:
+                process.error("* Ignoring the response-body\n* setting size while ignoring\n< \r")
+            else:
+                process.error("< \r" + ("\n* Ignoring the response-body" if ignored and has_body else ""))
+            if has_body and not fails and not (ignored and new):
+                self.connections.say_bytes("{", len(answer.body))
+        total = int(answer.header("Content-Length") or len(answer.body) or 0)
+        received = 0 if fails or not has_body else len(answer.body)
+        if received and not ignored:
+            self._try_output(answer)
+            if self.refused is not None and self.release.since(8, 12):
+                received = 0
+        if fails and self.release.since(8, 12):
+            total = 0
+        self.meter.end(received, total, self.uploaded)
+        if fails:
+            self.connections.close(url, way, said=False)
+            self.say(self.release.closing(way.number))
+        elif closes:
+            self.connections.close(url, way)
+        else:
+            self.say(f"Connection #{way.number} to host {url.host} left intact")
+
+    def _show_failure(self, answer: HTTPResponse) -> None:
+        text = f"The requested URL returned error: {answer.status}"
+        self.say(text)
+        if self.release.since(8, 12):
+            self.process.error("< \r")
+
+    def _fails(self, answer: HTTPResponse) -> bool:
+        options = self.options
+        return answer.status >= 400 and (options.on("fail") or options.on("fail-with-body"))
+
+    def _deliver(self, answer: HTTPResponse, url: URL) -> None:
         process, options = self.process, self.options
-        size = len(answer.body)
         self.facts |= {
             "http_code": str(answer.status),
-            "size_download": str(size),
+            "size_download": "0" if options.on("head") else str(len(answer.body)),
             "content_type": answer.header("Content-Type") or "",
-            "http_version": answer.version.removesuffix(".0") if answer.version != "1.0" else "1",
+            "http_version": "1" if answer.version == "1.0" else answer.version,
             "redirect_url": self._redirect_target(answer, url),
             "size_header": str(len(answer.head())),
             "num_headers": str(len(answer.headers)),
         }
-        failing = answer.status >= 400 and (options.on("fail") or options.on("fail-with-body"))
-        if meter:
-            shown = 0 if failing and not options.on("fail-with-body") else size
-            process.err.write(_METER_HEAD + _METER_ZERO + _meter_row(shown))
-        if options.on("dump-header"):
-            process.open_writer(options.get("dump-header")).write(answer.head())
+        head = answer.head() if answer.version != "0.9" else b""
+        dump = options.get("dump-header")
+        if dump == "-":
+            process.write_bytes(head)
+        elif dump:
+            process.open_writer(dump).write(head)
+        failing = self._fails(answer)
         if failing and not options.on("fail-with-body"):
             raise CurlError(22, f"The requested URL returned error: {answer.status}")
-        head = answer.head() if options.on("include") or options.on("head") else b""
-        self._output(number, answer, url, head + answer.body)
+        shown = head if options.on("include") or options.on("head") else b""
+        self._output(shown + answer.body)
         if failing:
             raise CurlError(22, f"The requested URL returned error: {answer.status}")
-        return 0
 
     def _redirect_target(self, answer: HTTPResponse, url: URL) -> str:
         location = find_header(answer.headers, "Location")
-        if location is None:
+        if location is None or self.options.on("location"):
             return ""
         try:
             return join_url(url, location).text()
         except BadURL:
             return location
 
-    def _output(self, number: int, answer: HTTPResponse, url: URL, data: bytes) -> None:
-        process, options = self.process, self.options
+    def _target(self, place: int, text: str, picked: list[str]) -> str:
+        """Where the answer to a URL goes. Raises CurlError."""
+        options = self.options
         names = options.values.get("output", [])
-        name = names[number] if number < len(names) else ""
+        name = names[place] if place < len(names) else ""
+        for number, chosen in enumerate(picked, 1):
+            name = name.replace(f"#{number}", chosen)
         if options.on("remote-name"):
-            name = posixpath.basename(url.target.partition("?")[0])
-            given = re.search(r'filename="?([^";]+)', answer.header("Content-Disposition") or "")
-            if given and options.on("remote-header-name"):
-                name = posixpath.basename(given.group(1))
-            if not name:
-                raise CurlError(
-                    23,
-                    "Remote file name has no length!"
-                    if not self.modern
-                    else "Failed to extract a filename to use for storage",
-                )
-        if not name or name == "-":
-            process.write_bytes(data)
+            name = self._remote_name(text)
+        return "" if name == "-" else name
+
+    def _remote_name(self, text: str) -> str:
+        name = posixpath.basename(re.sub(r"^[a-z]+://[^/]*", "", text).partition("?")[0])
+        if name or self.options.on("remote-header-name"):
+            return name or "curl_response"
+        if self.release.since(8, 12):
+            warn(self.process, self.options, 'No remote file name, uses "curl_response"')
+            return "curl_response"
+        if not self.options.on("silent"):
+            self.process.error("curl: Remote file name has no length!")
+        raise CurlError(23, "Failed writing received data to disk/application")
+
+    def _try_output(self, answer: HTTPResponse) -> None:
+        """Find out whether the answer can be written, when its first bytes come."""
+        self.refused = None
+        given = re.search(r'filename="?([^";]+)', answer.header("Content-Disposition") or "")
+        if given and self.options.on("remote-name") and self.options.on("remote-header-name"):
+            self.target = posixpath.basename(given.group(1))
+        if not self.target or not answer.body:
             return
         try:
-            process.open_writer(name).write(data)
+            self.process.open_writer(self.target)
         except OSError as error:
-            process.error(f"Warning: Failed to open the file {name}: {error.strerror}")
-            raise CurlError(
-                23,
-                "Failure writing output to destination"
-                if not self.modern
-                else "Failure writing output to destination, passed " + str(len(data)) + " returned 0",
-            ) from None
+            warn(self.process, self.options, f"Failed to open the file {self.target}: {error.strerror}")
+            text = "Failure writing output to destination"
+            if self.release.since(8, 12):
+                text = f"client returned ERROR on write of {len(answer.body)} bytes"
+            self.refused = CurlError(23, text)
 
-    def _write_out(self) -> None:
-        template = self.options.get("write-out")
-        if not template:
+    def _output(self, data: bytes) -> None:
+        if self.refused is not None:
+            raise self.refused
+        if not self.target:
+            self.process.write_bytes(data)
             return
-        if template.startswith("@"):
-            template = self.process.read_file(template[1:]).decode("utf-8", "replace")
+        self.facts["filename_effective"] = self.target
+        self.process.open_writer(self.target).write(data)
+
+    def _all_facts(self, text: str, place: int) -> dict[str, str]:
+        """What `--write-out` knows."""
+        names = self.options.values.get("output", [])
         spent = f"{self.process.timeline.now() - self.began + 0.000967:.6f}"
-        facts = {
-            "response_code": self.facts["http_code"],
+        return {
             "time_total": spent,
             "time_connect": "0.000214",
             "time_namelookup": "0.000087",
@@ -683,12 +508,16 @@ class _Session:
             "time_pretransfer": "0.000241",
             "time_appconnect": "0.000000",
             "time_redirect": "0.000000",
-            "speed_download": str(int(self.facts["size_download"]) * 1000),
-            "num_connects": str(self.connections),
+            "speed_download": str(int(self.facts.get("size_download", "0")) * 1000),
+            "speed_upload": str(self.uploaded * 1000),
+            "num_connects": str(self.new),
+            "num_redirects": "0",
+            "num_headers": "0",
             "errormsg": "",
-            "size_upload": "0",
-            "size_request": "84",
-            "speed_upload": "0",
+            "size_download": "0",
+            "size_upload": str(self.uploaded),
+            "size_request": str(self.sent),
+            "size_header": "0",
             "content_type": "",
             "http_version": "0",
             "scheme": "",
@@ -697,55 +526,10 @@ class _Session:
             "local_ip": "",
             "local_port": "0",
             "redirect_url": "",
-            "url": self.facts["url_effective"],
+            "url": text,
+            "urlnum": str(self.number),
             "ssl_verify_result": "0",
-            "filename_effective": self.options.get("output"),
             "proxy_ssl_verify_result": "0",
-            "num_headers": "0",
-            "size_header": "0",
+            "filename_effective": names[place] if place < len(names) else "",
+            "response_code": self.facts.get("http_code", "000"),
         } | self.facts
-
-        def one(match: re.Match[str]) -> str:
-            name = match.group(1)
-            if name == "json":
-                return json.dumps(
-                    {k: int(v) if v.isdigit() else v for k, v in sorted(facts.items())}, separators=(",", ":")
-                )
-            if name in ("stdout", "stderr"):
-                return ""
-            if name not in facts:
-                self.process.error(f"curl: unknown --write-out variable: '{name}'")
-                return ""
-            return facts[name]
-
-        text = re.sub(r"%\{([\w.]+)\}", one, template)
-        text = re.sub(r"\\([nrt])", lambda m: {"n": "\n", "r": "\r", "t": "\t"}[m.group(1)], text).replace(
-            "%%", "%"
-        )
-        self.process.write(text)
-
-
-_METER_HEAD = (
-    b"  % Total    % Received % Xferd  Average Speed   Time    Time     Time  Current\n"
-    b"                                 Dload  Upload   Total   Spent    Left  Speed\n"
-)
-_METER_ZERO = b"\r  0     0    0     0    0     0      0      0 --:--:-- --:--:-- --:--:--     0"
-
-
-def _five(size: int) -> str:
-    """A number in five characters, as the meter shows it."""
-    if size < 100_000:
-        return f"{size:5d}"
-    if size < 10_000 * 1024:
-        return f"{size // 1024:4d}k"
-    return f"{size // (1024 * 1024):4d}M"
-
-
-def _meter_row(size: int) -> bytes:
-    if not size:
-        return _METER_ZERO + b"\n"
-    speed = f"{_five(size * 1000).strip():>6}"
-    return (
-        f"\r100 {_five(size)}  100 {_five(size)}    0     0 {speed}      0 --:"
-        f"--:-- --:--:-- --:--:-- {speed.strip():>5}\n"
-    ).encode()

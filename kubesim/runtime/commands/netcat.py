@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from base64 import b64encode
 
-from kubesim.runtime.addressorder import one_of_each
 from kubesim.runtime.commands.common import program
 from kubesim.runtime.commands.options import Options, parse
 from kubesim.runtime.commands.transfer import find_addresses
+from kubesim.runtime.commands.usage import busybox_usage
 from kubesim.runtime.network_view import Connection, NetworkError, Refused, TimedOut
 from kubesim.runtime.process import Null, Process
-from kubesim.runtime.resolver import ResolveError, is_address
+from kubesim.runtime.resolver import ResolveError, in_order_of_busybox, in_system_order, is_address
 
 _SERVICES = {
     80: "http",
@@ -25,42 +25,32 @@ _SERVICES = {
 }
 
 
+_OPENBSD = """\
+usage: nc [-46CDdFhklNnrStUuvZz] [-I length] [-i interval] [-M ttl]
+\t  [-m minttl] [-O length] [-P proxy_username] [-p source_port]
+\t  [-q seconds] [-s sourceaddr] [-T keyword] [-V rtable] [-W recvlimit]
+\t  [-w timeout] [-X proxy_protocol] [-x proxy_address[:port]]
+\t  [destination] [port]"""
+
+
 @program
 def nc(process: Process) -> int:
     opts = _parse(process)
     if "l" in opts:
         return _listen(process, opts)
     busybox = process.machine.flavour == "busybox"
-    if len(opts.args) < 2:
-        if busybox:
-            process.error(
-                "BusyBox v1.37.0 (2024-09-26 21:31:42 UTC) multi-call binary.\n\nUsage: nc "
-                "[OPTIONS] HOST PORT  - connect\nnc [OPTIONS] -l -p PORT [HOST] [PORT]  - "
-                "listen"
-            )
-        else:
-            process.error(
-                "usage: nc [-46CDdFhklNnrStUuvZz] [-I length] [-i interval] [-M ttl]\n\t  [-m "
-                "minttl] [-O length] [-P proxy_username] [-p source_port]\n\t  [-q seconds] "
-                "[-s sourceaddr] [-T keyword] [-V rtable] [-W recvlimit]\n\t  [-w timeout] [-X "
-                "proxy_protocol] [-x proxy_address[:port]]\n\t  [destination] [port]"
-            )
+    if not opts.args or (busybox and len(opts.args) < 2 and not opts.get("w")):
+        process.error(busybox_usage(process) if busybox else _OPENBSD)
         return 1
+    if len(opts.args) < 2:
+        return 1 if busybox else process.fail("missing port number")
     host, ports = opts.args[0], opts.args[1]
+    problem = _port_problem(ports, busybox=busybox)
+    if problem:
+        return process.fail(problem)
     low, _, high = ports.partition("-")
-    if not low.isdigit() or (high and not high.isdigit()) or not 0 < int(low) < 65536:
-        return process.fail(
-            f"bad port '{ports}'"
-            if busybox
-            else f"port number invalid: {ports}"
-            if low.isdigit()
-            else f'getaddrinfo for host "{host}" port {ports}: Servname not supported for ai_socktype'
-            if "n" not in opts
-            else f"port number invalid: {ports}"
-        )
-    family = 6 if "6" in opts else 4 if "4" in opts else 0
     try:
-        addresses = [host] if is_address(host) else one_of_each(find_addresses(process, host, family=family))
+        addresses = _addresses(process, opts, host, busybox=busybox)
     except ResolveError as error:
         if busybox:
             return process.fail(f"bad address '{host}'")
@@ -68,13 +58,30 @@ def nc(process: Process) -> int:
         return process.fail(f'getaddrinfo for host "{host}" port {ports}: {reason}')
     code = 1
     for port in range(int(low), min(int(high or low), int(low) + 1000) + 1):
-        # BusyBox's takes the first address alone.
-        for address in addresses[:1] if busybox else addresses:
-            found = _connect(process, opts, host, address, port)
-            code = min(code, found)
-            if found == 0:
-                break
+        code = min(code, _connect(process, opts, host, addresses, port))
     return code
+
+
+def _port_problem(ports: str, *, busybox: bool) -> str:
+    """What is wrong with a port, or a range of them; empty where nothing is."""
+    for text in ports.split("-", 1):
+        if busybox and not (text.isdigit() and 0 < int(text) < 65536):
+            return f"bad port '{ports}'"
+        if not text.isdigit():
+            return f"port number invalid: {ports}"
+        if not 0 < int(text) < 65536:
+            return f"port number too {'large' if int(text) else 'small'}: {text}"
+    return ""
+
+
+def _addresses(process: Process, opts: Options, host: str, *, busybox: bool) -> list[str]:
+    """Raises ResolveError."""
+    if is_address(host):
+        return [host]
+    if "n" in opts:
+        raise ResolveError(host)
+    found = find_addresses(process, host, family=6 if "6" in opts else 4 if "4" in opts else 0)
+    return in_order_of_busybox(found)[:1] if busybox else in_system_order(found)
 
 
 ncat = netcat = nc
@@ -90,55 +97,55 @@ def _parse(process: Process) -> Options:
     return opts
 
 
-def _connect(process: Process, opts: Options, host: str, address: str, port: int) -> int:  # noqa: C901 - a case for each thing there is
-    udp = "u" in opts
-    busybox = process.machine.flavour == "busybox"
-    timeout = float(opts.get("w", "0") or "0")
+def _connect(process: Process, opts: Options, host: str, addresses: list[str], port: int) -> int:
+    for address in addresses:
+        connection = _try(process, opts, host, address, port)
+        if connection is not None:
+            return _converse(process, opts, connection)
+    return 1
+
+
+def _try(process: Process, opts: Options, host: str, address: str, port: int) -> Connection | None:
+    """A connection, of which is told where that is asked for, and None with the reason."""
+    udp, busybox = "u" in opts, process.machine.flavour == "busybox"
+    kind = "udp" if udp else "tcp"
+    shown = f"{host} ({address})" if not is_address(host) else host
     where = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     try:
         connection = process.machine.network.connect(address, port, "UDP" if udp else "TCP")
     except NetworkError as error:
         if isinstance(error, TimedOut):
-            process.timeline.pass_by(timeout or 130.0)
-        if udp and isinstance(error, TimedOut):
-            return 1
-        if isinstance(error, TimedOut):
-            reason = (
-                "Connection timed out"
-                if not busybox
-                else "Operation timed out"
-                if process.machine.image.os == "alpine"
-                else "Connection timed out"
-            )
-            if not busybox and timeout:
-                reason = "Operation now in progress"
-        else:
-            reason = "Connection refused" if isinstance(error, Refused) else "No route to host"
+            process.timeline.pass_by(float(opts.get("w") or "130"))
+        reason = _reason(process, error)
+        if "v" not in opts or udp:
+            return None
         if busybox:
-            if "v" in opts or "z" not in opts:
-                process.error(
-                    f"nc: {address} ({where}): {reason}"
-                    if "v" in opts
-                    else f"nc: can't connect to remote host ({address}): {reason}"
-                )
-        elif "v" in opts:
-            shown = f"{host} ({address})" if not is_address(host) else host
-            process.error(f"nc: connect to {shown} port {port} ({'udp' if udp else 'tcp'}) failed: {reason}")
-        return 1
-    if "v" in opts:
-        if busybox:
-            process.error(f"{host} ({where}) open")
+            # That nobody listens is said of with `-vv` only.
+            if not isinstance(error, Refused) or opts.count("v") > 1:
+                process.error(f"nc: {host} ({where}): {reason}")
+        elif isinstance(error, TimedOut) and opts.get("w"):
+            process.error(f"nc: connect to {shown} port {port} ({kind}) timed out: Operation now in progress")
         else:
-            shown = f"{host} ({address})" if not is_address(host) else host
-            process.error(
-                f"Connection to {shown} {port} port "
-                f"[{'udp' if udp else 'tcp'}/{_SERVICES.get(port, '*')}] "
-                "succeeded!"
-            )
+            process.error(f"nc: connect to {shown} port {port} ({kind}) failed: {reason}")
+        return None
+    if "v" in opts and busybox:
+        process.error(f"{host} ({where}) open")
+    elif "v" in opts:
+        process.error(f"Connection to {shown} {port} port [{kind}/{_SERVICES.get(port, '*')}] succeeded!")
+    return connection
+
+
+def _reason(process: Process, error: NetworkError) -> str:
+    if isinstance(error, TimedOut):
+        return "Operation timed out" if process.machine.image.os == "alpine" else "Connection timed out"
+    return "Connection refused" if isinstance(error, Refused) else "No route to host"
+
+
+def _converse(process: Process, opts: Options, connection: Connection) -> int:
     if "z" in opts:
         return 0
     data = process.stdin.read() if not process.interactive else process.stdin.readline()
-    if udp:
+    if "u" in opts:
         answer = connection.datagram(data) if data else None
         if answer:
             process.write_bytes(answer)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kubesim.runtime.commands.usage import GNU_WGET, PING, busybox_usage
 from kubesim.runtime.process import Process
-
-BUSYBOX = "BusyBox v1.37.0 (2024-09-26 21:31:42 UTC) multi-call binary."
 
 
 class UsageError(Exception):
@@ -44,15 +43,22 @@ class Options:
 
 
 def parse(
-    process: Process, short: str, long: Mapping[str, str] | None = None, *, stop: bool = False, code: int = 1
+    process: Process,
+    short: str,
+    long: Mapping[str, str] | None = None,
+    *,
+    stop: bool = False,
+    code: int = 1,
+    words: list[str] | None = None,
 ) -> Options:
-    """Read `process.args`. `short` is getopt's; `long` maps a long name (with `=` where it takes a value) to a short one.
+    """Read `process.args`, or `words` in their place. `short` is getopt's;
+    `long` maps a long name (with `=` where it takes a value) to a short one.
 
     With `stop` the first word that is no option ends them. Raises UsageError.
     """
     found = Options()
     names = long or {}
-    words = list(process.args)
+    words = list(process.args if words is None else words)
     while words:
         word = words.pop(0)
         if word == "--":
@@ -107,29 +113,37 @@ def _short(process: Process, found: Options, short: str, word: str, words: list[
 
 def unknown(process: Process, option: str, *, code: int = 1) -> UsageError:
     """An option that the program does not have."""
-    if process.machine.flavour == "busybox":
-        text = (
-            f"unrecognized option: {option.lstrip('-')}\n{BUSYBOX}\n\nUsage: {process.name} [OPTIONS] [ARGS]"
-        )
-        return UsageError(text, 1)
     lead = f"unrecognized option '{option}'" if option.startswith("--") else f"invalid option -- '{option}'"
-    return UsageError(f"{lead}\nTry '{process.name} --help' for more information.", code)
+    if process.machine.flavour == "busybox":
+        # The C library reads options, and musl's says it in words of its own.
+        if process.machine.image.os == "alpine":
+            lead = f"unrecognized option: {option.lstrip('-')}"
+        return UsageError(f"{lead}\n{busybox_usage(process)}", 1)
+    return UsageError(f"{lead}\n{_hint(process)}", code)
 
 
 def needs_value(process: Process, option: str, *, code: int = 1) -> UsageError:
     """An option without its value."""
     if process.machine.flavour == "busybox":
-        text = f"option requires an argument: {option}\n{BUSYBOX}\n\nUsage: {process.name} [OPTIONS] [ARGS]"
-        return UsageError(text, 1)
-    return UsageError(
-        f"option requires an argument -- '{option}'\nTry '{process.name} --help' for more information.", code
-    )
+        lead = "option requires an argument"
+        lead += f": {option}" if process.machine.image.os == "alpine" else f" -- '{option}'"
+        return UsageError(f"{lead}\n{busybox_usage(process)}", 1)
+    return UsageError(f"option requires an argument -- '{option}'\n{_hint(process)}", code)
+
+
+def _hint(process: Process) -> str:
+    """Where to read more; some programs show their usage instead."""
+    if process.name == "wget":
+        return GNU_WGET
+    if process.name in ("ping", "ping6"):
+        return PING
+    return f"Try '{process.name} --help' for more information."
 
 
 def missing_operand(process: Process, *, code: int = 1) -> int:
     """Say that there is nothing to work on."""
     if process.machine.flavour == "busybox":
-        process.error(f"{BUSYBOX}\n\nUsage: {process.name} [OPTIONS] FILE...")
+        process.error(busybox_usage(process, "[OPTIONS] FILE..."))
     else:
         process.error(f"{process.name}: missing operand\nTry '{process.name} --help' for more information.")
     return code

@@ -9,7 +9,15 @@ from urllib.parse import unquote
 from kubesim.runtime.http1 import BadMessage, HTTPRequest, HTTPResponse
 from kubesim.runtime.network_view import Connection, NetworkError, Refused, TimedOut, Unreachable
 from kubesim.runtime.process import Process
-from kubesim.runtime.resolver import ResolveError, is_address, lookup, query_delay, resolver_config
+from kubesim.runtime.resolver import (
+    ResolveError,
+    in_order_of_busybox,
+    in_system_order,
+    is_address,
+    lookup,
+    query_delay,
+    resolver_config,
+)
 
 KERNEL_TIMEOUT = 130.0  # tcp_syn_retries=6: 1+2+4+8+16+32+64 seconds and a little
 
@@ -47,9 +55,14 @@ _URL = re.compile(
 )
 
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
 def parse_url(text: str) -> URL:
     """Read a URL; http where no scheme is given. Raises BadURL."""
     match = _URL.fullmatch(text.strip())
+    if match is not None and match.group(1) is None and _SCHEME.match(text.strip()):
+        match = None  # what stands behind it is nothing that a host could be
     if match is None or not match.group(3) or re.search(r"[\s\x00-\x1f]", text.strip()):
         raise BadURL(text)
     scheme = (match.group(1) or "http").lower()
@@ -123,6 +136,8 @@ __all__ = [
     "ResolveError",
     "connect",
     "find_addresses",
+    "in_order_of_busybox",
+    "in_system_order",
     "is_address",
     "join_url",
     "parse_url",
