@@ -53,7 +53,11 @@ def call(words: list[str], *more: str, stdin: str = "") -> tuple[int, str, str]:
         ),
         (["exec", "-i", "box", "--", "wc", "-c"], "x" * 200_000, (0, "200000\n", "")),
         (["exec", "-i", "box", "--", "cat"], "a\nb", (0, "a\nb", "")),
-        (["exec", "box", "-c", "no", "--", "ls"], "", (1, "", "error: container no not found in pod box\n")),
+        (
+            ["exec", "box", "-c", "no", "--", "ls"],
+            "",
+            (1, "", "Error from server (BadRequest): container no is not valid for pod box\n"),
+        ),
         (
             ["exec", "nobody", "--", "ls"],
             "",

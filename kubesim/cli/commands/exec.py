@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from kubesim.apimachinery.errors import bad_request
+from kubesim.apimachinery.meta import name_of
 from kubesim.cli.command import Command, Context
 from kubesim.cli.errors import CLIError
 from kubesim.cli.execution import end_with, execute
 from kubesim.cli.flags import Flag, boolean
-from kubesim.cli.podaccess import choose_container, find_infos, pod_for
+from kubesim.cli.podaccess import choose_container, container_names, find_infos, pod_for
 from kubesim.util.jsontypes import dig
 
 
@@ -28,7 +30,11 @@ def run(context: Context) -> int:
     phase = dig(pod, "status", "phase", default="")
     if phase in ("Succeeded", "Failed"):
         raise CLIError(f"cannot exec into a container in a completed pod; current phase is {phase}")
-    container = choose_container(context, pod, flags.text("container"), quiet=flags.is_set("quiet"))
+    wanted = flags.text("container")
+    if wanted and wanted not in container_names(pod):
+        # kubectl leaves a name that it is given to the API server.
+        raise bad_request(f"container {wanted} is not valid for pod {name_of(pod)}")
+    container = choose_container(context, pod, wanted, quiet=flags.is_set("quiet"))
     tty = flags.is_set("tty")
     if tty and not (flags.is_set("stdin") and context.streams.stdin_is_terminal):
         if flags.is_set("stdin"):

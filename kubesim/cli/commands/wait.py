@@ -177,10 +177,10 @@ def _jsonpath_condition(text: str) -> Callable[[JSONObject], bool]:
 
 
 def _matches(value: Any, wanted: str | None) -> bool:
-    if isinstance(value, (dict, list)):
-        raise CLIError("jsonpath leads to a nested object or list which is not supported")
     if wanted is None:
         return True
+    if isinstance(value, (dict, list)):
+        raise CLIError("jsonpath leads to a nested object or list which is not supported")
     if isinstance(value, bool):
         return wanted.strip() == ("true" if value else "false")
     return str(value).strip() == wanted.strip()
