@@ -142,7 +142,9 @@ def _apply(
 def _operation(kind: Kind, before: JSONObject, after: JSONObject, *, overwrite: bool) -> str:
     old, new = (metadata_of(o).get(kind.field) or {} for o in (before, after))
     if old == new:
-        return kind.unchanged
+        # kubectl compares JSON: an object without labels gets an empty map of them, and so counts as labeled.
+        had_none = metadata_of(before).get(kind.field) is None
+        return kind.done if kind is LABELS and had_none else kind.unchanged
     # kubectl tells by the length of the JSON text whether something was taken away.
     shorter = sum(len(k) + len(v) + 6 for k, v in new.items()) < sum(
         len(k) + len(v) + 6 for k, v in old.items()
