@@ -144,7 +144,9 @@ def _unresolved(
     where = labels[1] if len(labels) > 1 and labels[1] in view.namespaces() else namespace
     service = view.service(name, where)
     ref = ObjectRef.of(origin, "Pod") if origin is not None else ObjectRef("Service", where, name)
-    if service is not None and origin is None:
+    if _is_elsewhere(view, labels, namespace):
+        yield _no_such_namespace(view, ref, trace.target.host, labels)
+    elif service is not None and origin is None:
         yield _not_here(trace, service)
     elif service is not None and origin is not None:
         found = list(_empty_service(view, trace, service))
@@ -236,6 +238,34 @@ def _of_stateful_set(view: View, labels: Sequence[str], namespace: str) -> Itera
         if name_of(found) == base or spec_of(found).get("serviceName") == labels[1]:
             return names.stateful_set(view, found)
     return None
+
+
+def _is_elsewhere(view: View, labels: Sequence[str], namespace: str) -> bool:
+    """Whether the second label of a name is neither a namespace nor a Service, as in the names of single Pods."""
+    if len(labels) < 2 or labels[1] in view.namespaces() or view.service(labels[1], namespace) is not None:
+        return False
+    return _of_stateful_set(view, labels, namespace) is None
+
+
+def _no_such_namespace(view: View, ref: ObjectRef, host: str, labels: Sequence[str]) -> Finding:
+    """The second label of a name is no namespace: a mistake in it, or a name that is not of the cluster."""
+    known = sorted(view.namespaces())
+    meant = closest(labels[1], known)
+    of_the_cluster = len(labels) == 2 or labels[2] == "svc"
+    fix = "make the namespace, or write the name of one that exists"
+    if of_the_cluster and meant:
+        fix = f"write {'.'.join((labels[0], meant, *labels[2:]))}"
+    return Finding(
+        code=13,
+        severity="error",
+        object=ref if ref.kind == "Pod" else ObjectRef("Service", labels[1], labels[0]),
+        field="" if ref.kind == "Pod" else "metadata.namespace",
+        message=f"no record is called {host}: there is no namespace {labels[1]}"
+        if of_the_cluster
+        else f"{host} is no name of the cluster, and the simulation has no others",
+        evidence=(f"Namespaces: {', '.join(known)}",) if of_the_cluster else (),
+        fix=fix if of_the_cluster else "write the name of a Service, or an address",
+    )
 
 
 def _no_such_service(view: View, ref: ObjectRef, host: str, name: str, namespace: str) -> Finding:

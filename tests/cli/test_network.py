@@ -282,6 +282,28 @@ class TestSSH:
         assert (done.code, done.out) == (3, "node-2\n")
         assert shared.out("ssh node-2 --", "hostname | tr n N; echo $?") == "Node-2\n0\n"
 
+    def test_iptables_lists_the_same_rules(self, shared: User) -> None:
+        saved = shared.out("ssh node-1 -- iptables-save -t nat").splitlines()
+        listed = shared.out("ssh node-1 -- iptables -t nat -S").splitlines()
+        assert [line for line in listed if line.startswith("-A")] == [x for x in saved if x.startswith("-A")]
+        assert listed[:5] == [
+            "-P PREROUTING ACCEPT",
+            "-P INPUT ACCEPT",
+            "-P OUTPUT ACCEPT",
+            "-P POSTROUTING ACCEPT",
+            next(f"-N {line.split()[0][1:]}" for line in saved if line.startswith(":KUBE")),
+        ]
+        one = shared.out("ssh node-1 -- iptables -t nat -S KUBE-NODEPORTS").splitlines()
+        assert one[0] == "-N KUBE-NODEPORTS"
+        assert all("--dport" in line for line in one[1:])
+        refused = shared("ssh node-1 -- iptables -t nat -F")
+        assert (refused.code, "rules are kube-proxy's to change" in refused.err) == (2, True)
+        nothing = shared("ssh node-1 -- iptables -t nat -S NOSUCH")
+        assert (nothing.code, nothing.err) == (
+            1,
+            "iptables v1.8.9 (nf_tables): chain `NOSUCH' in table `nat' is incompatible, use 'nft' tool.\n",
+        )
+
     def test_what_is_written_on_a_node_stays_there(self, user: User) -> None:
         user.out("ssh node-1 --", "echo mine > /tmp/note")
         assert user.out("ssh node-1 -- cat /tmp/note") == "mine\n"

@@ -224,6 +224,19 @@ def test_a_policy_that_cuts_off_dns_is_named_with_the_port():
     assert "no rule allows DNS (port 53)" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("shop.defualt", "no record is called shop.defualt: there is no namespace defualt"),
+        ("shop.defualt.svc.cluster.local", "fix: write shop.default.svc.cluster.local"),
+        ("api.example.com", "api.example.com is no name of the cluster, and the simulation has no others"),
+    ],
+)
+def test_names_in_no_namespace(host, said):
+    with make(WEB, CLIENT) as cluster:
+        assert said in cluster.kubectl(f"trace pod/client {host}:80").stdout
+
+
 def test_a_near_name_is_proposed():
     with make(WEB, CLIENT) as cluster:
         cluster.create(

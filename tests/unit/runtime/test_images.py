@@ -163,7 +163,12 @@ def test_every_command_of_the_catalogue_has_a_program(catalogue: Catalogue) -> N
         "nicolaka/netshoot",
         "registry.k8s.io/pause",
     }
-    injected = {"iptables", "iptables-save", "ip6tables-save"}  # the node's, which the network's room brings
+    injected = {
+        "iptables",
+        "iptables-save",
+        "ip6tables",
+        "ip6tables-save",
+    }  # the node's, which the network's room brings
     commands = {c for name in names for c in catalogue.image(name).commands} | set(
         catalogue.node().commands
     ) - injected
