@@ -28,8 +28,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.programs import CLEANING, DEBIAN, make_cluster, normal, place_of, transcripts
 from support.stage import Stage, missing, play_really
-from support.transcripts import read_shown, write_shown
+from support.transcripts import Shown, read_shown, write_shown
 
+ATTEMPTS = 3
 INSIDE = "--inside"
 
 
@@ -76,10 +77,21 @@ def record(stage: Stage, transcript: Path, directory: Path) -> None:
     stage.run(place, CLEANING)
     for before in read_shown(transcript):
         print("$", before.line, file=sys.stderr, flush=True)
-        now = play_really(stage, place, before)
-        same = normal(transcript, now) == normal(transcript, before)
-        blocks.append(write_shown(before if same else now))
+        blocks.append(write_shown(run(stage, transcript, before)))
     (directory / transcript.name).write_text("\n".join(blocks), encoding="utf-8")
+
+
+def run(stage: Stage, transcript: Path, before: Shown) -> Shown:
+    """What a command line prints; what it printed before, where that is the same. Another answer has to be given several
+    times: where a computer is busy, a packet is lost now and then.
+    """
+    for _ in range(ATTEMPTS):
+        now = play_really(stage, place_of(transcript), before)
+        if normal(transcript, now) == normal(transcript, before):
+            return before
+        if not (before.out or before.err or before.code):
+            break
+    return now
 
 
 if __name__ == "__main__":

@@ -168,6 +168,9 @@ metadata: {name: outside}
 spec: {type: ExternalName, externalName: example.com}
 """
 
+CA: Final = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
+OWN: Final = "/tmp/.own"
+"""Where the certificate of the cluster is for programs, and in the real file system what else a Pod has of its own."""
 INSTALLED: Final = "curl dnsutils wget iputils-ping netcat-openbsd"
 
 
@@ -211,6 +214,8 @@ def make_cluster() -> Cluster:
     cluster = Cluster(seed=1, clock=START)
     cluster.apply(MANIFEST)
     cluster.exec("debian", ["sh", "-c", f"apt-get update && apt-get install -y {INSTALLED}"], check=True)
+    for pod in (DEBIAN, ALPINE):
+        cluster.exec(pod, ["sh", "-c", f"mkdir {OWN}; cp {CA} {OWN}/ca.crt"], check=True)
     cluster.exec("alpine", ["apk", "add", "--no-cache", "curl"], check=True)
     return cluster
 

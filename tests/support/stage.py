@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal
 
-from support.programs import ALPINE, BUSYBOX, DEBIAN, Place, package_of, place_of
+from support.programs import ALPINE, BUSYBOX, CA, DEBIAN, OWN, Place, package_of, place_of
 from support.transcripts import Shown
 
 from kubesim import Cluster
@@ -40,7 +40,6 @@ HOPS_LEFT: Final = 62
 """What a packet has that has come by way of two nodes."""
 SECONDS: Final = 60.0
 ENVIRONMENT: Final = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
-OWN: Final = "/tmp/.own"
 
 
 class _Dialler(Dialler):
@@ -87,7 +86,7 @@ class Stage:
         edge = EdgeServer(
             self._dialler,
             "127.0.0.1",
-            certificate=lambda name: authority.server_certificate([name] if name else [DNS_ADDRESS]),
+            certificate=lambda _: authority.server_certificate(),
         )
         dns = DNSServer(self._cluster._cluster.dns, DNS_ADDRESS, 53)
         _run("ip", "link", "set", "lo", "up")
@@ -174,6 +173,8 @@ class Stage:
         ):
             _check(self._inside(place, "", "ip", *words.split()))
         _check(self._inside(place, "-m", "mount", "-t", "tmpfs", "tmpfs", "/tmp"))
+        ca = self._cluster.exec(DEBIAN, ["cat", CA], check=True).stdout.encode()
+        _check(self._inside(place, "-m", "sh", "-c", f"mkdir {OWN}; cat > {OWN}/ca.crt", text=ca))
         for name in ("resolv.conf", "hosts"):
             text = self._cluster.exec(place, ["cat", f"/etc/{name}"], check=True).stdout
             _check(
@@ -182,7 +183,7 @@ class Stage:
                     "-m",
                     "sh",
                     "-c",
-                    f"mkdir -p {OWN}; cat > {OWN}/{name}; touch /etc/{name}; mount --bind {OWN}/{name} /etc/{name}",
+                    f"cat > {OWN}/{name}; touch /etc/{name}; mount --bind {OWN}/{name} /etc/{name}",
                     text=text.encode(),
                 )
             )

@@ -276,10 +276,14 @@ class _Session:
         try:
             way, is_new = self.connections.to(url)
         except CurlError as error:
-            if error.code in (7, 28, 35, 60):
+            if error.code in (7, 28, 35, 60, 77):
                 self.meter.end(0, 0)
             if error.last:
                 self.say(error.last)
+            if error.farewell:
+                self.connections.say_bytes("}", 5)
+                self.say("TLSv1.3 (OUT), TLS alert, close notify (256):")
+                self.connections.say_bytes("}", 2)
             if error.code == 6 and self.release.since(8, 12):
                 self.facts["remote_port"] = "-1"
             elif not self.release.since(8, 12):
@@ -327,7 +331,8 @@ class _Session:
             data = talk.greeting + talk.receive(request.encode())
             return HTTPResponse(200, [], data, version="0.9", close=True)
         self.say("Received HTTP/0.9 when not allowed")
-        self.connections.close(url, way)
+        self.connections.close(url, way, said=False)
+        self.say(self.release.closing(way.number))
         raise CurlError(1, "Received HTTP/0.9 when not allowed")
 
     # What is shown
@@ -367,25 +372,14 @@ class _Session:
     def _show_answer(self, url: URL, way: Way, answer: HTTPResponse, *, ignored: bool = False) -> None:
         """The head of an answer, and what becomes of the connection. `ignored` says that curl goes on elsewhere."""
         self.answer = answer
-        options, process = self.options, self.process
+        options = self.options
         fails = self._fails(answer) and not options.on("fail-with-body")
         closes = answer.close or answer.version != "1.1"
         closes = closes or (answer.header("Connection") or "").lower() == "close"
         has_body = bool(answer.body) and not options.on("head")
         if options.on("verbose"):
-            lines = answer.head().decode("utf-8", "surrogateescape").split("\r\n")[:-2]
-            if answer.version == "1.0":
-                self.say("HTTP 1.0, assume close after body")
-            for line in lines:
-                process.error(f"< {line}\r")
-            new = self.release.since(8, 12)
-            if fails:
-                self._show_failure(answer)
-            elif ignored and new and has_body:
-                process.error("* Ignoring the response-body\n* setting size while ignoring\n< \r")
-            else:
-                process.error("< \r" + ("\n* Ignoring the response-body" if ignored and has_body else ""))
-            if has_body and not fails and not (ignored and new):
+            self._show_head(answer, fails=fails, unread=ignored and has_body)
+            if has_body and not fails and not (ignored and self.release.since(8, 12)):
                 self.connections.say_bytes("{", len(answer.body))
         total = int(answer.header("Content-Length") or len(answer.body) or 0)
         received = 0 if fails or not has_body else len(answer.body)
@@ -403,6 +397,22 @@ class _Session:
             self.connections.close(url, way)
         else:
             self.say(f"Connection #{way.number} to host {url.host} left intact")
+
+    def _show_head(self, answer: HTTPResponse, *, fails: bool, unread: bool) -> None:
+        """`unread` says that there is a body, in which curl has no interest."""
+        process = self.process
+        if answer.version == "0.9":
+            return
+        if answer.version == "1.0":
+            self.say("HTTP 1.0, assume close after body")
+        for line in answer.head().decode("utf-8", "surrogateescape").split("\r\n")[:-2]:
+            process.error(f"< {line}\r")
+        if fails:
+            self._show_failure(answer)
+        elif unread and self.release.since(8, 12):
+            process.error("* Ignoring the response-body\n* setting size while ignoring\n< \r")
+        else:
+            process.error("< \r" + "\n* Ignoring the response-body" * unread)
 
     def _show_failure(self, answer: HTTPResponse) -> None:
         text = f"The requested URL returned error: {answer.status}"

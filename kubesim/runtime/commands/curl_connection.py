@@ -32,14 +32,23 @@ establish a secure connection to it. To learn more about this situation and
 how to fix it, please visit the {} mentioned above."""
 HAPPY_EYEBALLS = 0.2
 """Seconds until the other family is tried too: --happy-eyeballs-timeout-ms."""
+_API_NAMES = (
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+    "localhost",
+)
 _HOUR, _YEAR = 3600, 365 * 86400
 
 
 class CurlError(Exception):
     """A transfer failed; the exit code, and what follows `curl: (N) `."""
 
-    def __init__(self, code: int, text: str, *, last: str = "") -> None:
+    def __init__(self, code: int, text: str, *, last: str = "", farewell: bool = False) -> None:
         super().__init__(text)
+        self.farewell = farewell
+        """Whether the connection is ended as TLS has it, after that."""
         self.code = code
         self.last = last
         """What `--verbose` says when the progress meter has ended."""
@@ -281,7 +290,8 @@ class Connections:
         trusted = self.options.on("cacert") or self.options.on("capath")
         if not self.options.on("insecure"):
             say(f" CAfile: {self.options.get('cacert') or '/etc/ssl/certs/ca-certificates.crt'}")
-            say(f" CApath: {self.options.get('capath') or ('none' if trusted else '/etc/ssl/certs')}")
+            say(f" CApath: {self.options.get('capath') or '/etc/ssl/certs'}")
+            self._read_authorities(way)
         if not way.connection.tls:
             say(self._wrong_version)
             raise CurlError(35, self._wrong_version, last=self.release.closing(way.number))
@@ -297,8 +307,7 @@ class Connections:
             text = f"SSL certificate problem: {certificate.problem[0]}"
             self._step("OUT", "alert, unknown CA (560)", 2)
             say(text)
-            page = "webpage" if self.release.since(8, 10) else "web page"
-            raise CurlError(60, f"{text}\n{_ADVICE.format(page)}", last=self.release.closing(way.number))
+            raise CurlError(60, f"{text}\n{self._advice}", last=self.release.closing(way.number))
         self._step("IN", "handshake, CERT verify (15)", 79)
         self._step("IN", "handshake, Finished (20)", 52)
         self._step("OUT", "change cipher, Change cipher spec (1)", 1)
@@ -309,18 +318,56 @@ class Connections:
         say("Server certificate:")
         for line in certificate.lines:
             say(f" {line}")
+        if not self.options.on("insecure"):
+            self._check_name(way, url, certificate)
+        say(f" issuer: {certificate.issuer}")
         problem = None if trusted else certificate.problem
         if problem is None:
             say(" SSL certificate verify ok.")
         else:
             text, number = problem
             say(f" SSL certificate verify result: {text} ({number}), continuing anyway.")
-        if self.release.modern:
+        for level in (
+            range(2 if trusted and not self.options.on("insecure") else 1) if self.release.modern else ()
+        ):
             say(
-                "  Certificate level 0: Public key type EC/prime256v1 (256/128 Bits/secBits), signed using "
+                f"  Certificate level {level}: Public key type EC/prime256v1 (256/128 Bits/secBits), signed using "
                 "ecdsa-with-SHA256"
             )
         return 0 if problem is None else problem[1]
+
+    def _read_authorities(self, way: Way) -> None:
+        """Raises CurlError for a file of authorities that is none."""
+        path = self.options.get("cacert")
+        if not path:
+            return
+        try:
+            found = self.process.read_file(path)
+        except OSError:
+            found = b""
+        if b"-----BEGIN CERTIFICATE-----" not in found:
+            text = f"error setting certificate file: {path}"
+            self.say(text)
+            raise CurlError(77, text, last=self.release.closing(way.number))
+
+    def _check_name(self, way: Way, url: URL, certificate: _Certificate) -> None:
+        """Raises CurlError for a certificate of another host."""
+        name = certificate.name_for(url.host)
+        kind = "address" if is_address(url.host) else "host"
+        if name:
+            self.say(f' subjectAltName: {kind} "{url.host}" matched cert\'s "{name}"')
+            return
+        word = "hostname" if self.release.since(8, 10) else "host name"
+        shown = f"hostname {url.host}" if self.release.since(8, 10) else url.host
+        text = f"SSL: no alternative certificate subject name matches target {word} '{url.host}'"
+        self.say(f" subjectAltName does not match {shown}")
+        self.say(text)
+        last = self.release.closing(way.number)
+        raise CurlError(60, f"{text}\n{self._advice}", last=last, farewell=not self.release.modern)
+
+    @property
+    def _advice(self) -> str:
+        return _ADVICE.format("webpage" if self.release.since(8, 10) else "web page")
 
     @property
     def _wrong_version(self) -> str:
@@ -341,18 +388,29 @@ class _Certificate:
     begins: float
     ends: float
     size: int
+    names: tuple[str, ...]
+    """The hosts that it is for, and their addresses."""
 
     @classmethod
     def of(cls, connection: Connection, name: str, now: float) -> _Certificate:
         """That of whoever answers; of those that have none of their own, that of an API server."""
         pair = connection.application.certificate(name)
         if pair is None:
-            return cls("CN=kube-apiserver", "CN=kubernetes", now - _HOUR, now + _YEAR, 585)
+            names = (*_API_NAMES, *([name] if is_address(name) else ()))
+            return cls("CN=kube-apiserver", "CN=kubernetes", now - _HOUR, now + _YEAR, 585, names)
         from cryptography import x509
 
         found = x509.load_pem_x509_certificate(pair[0])
         begins, ends = found.not_valid_before_utc.timestamp(), found.not_valid_after_utc.timestamp()
-        return cls(_words(found.subject), _words(found.issuer), begins, ends, 18 + len(pair[0]) * 3 // 4)
+        subject, issuer = _words(found.subject), _words(found.issuer)
+        try:
+            kind = x509.SubjectAlternativeName
+            names = tuple(str(n.value) for n in found.extensions.get_extension_for_class(kind).value)
+        except x509.ExtensionNotFound:
+            names = tuple(
+                str(a.value) for a in found.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+            )
+        return cls(subject, issuer, begins, ends, 18 + len(pair[0]) * 3 // 4, names)
 
     @property
     def problem(self) -> tuple[str, int]:
@@ -367,8 +425,15 @@ class _Certificate:
             f"subject: {self.subject}",
             f"start date: {start}",
             f"expire date: {end}",
-            f"issuer: {self.issuer}",
         ]
+
+    def name_for(self, host: str) -> str:
+        """The name in the certificate that a host goes by; empty where there is none."""
+        labels = host.lower().rstrip(".").partition(".")
+        for name in self.names:
+            if name.lower() == host.lower() or (name.startswith("*.") and name[2:].lower() == labels[2]):
+                return name
+        return ""
 
 
 def _words(name: object) -> str:
