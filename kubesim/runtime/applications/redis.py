@@ -340,9 +340,9 @@ class RedisConversation:
             if words is None:
                 break
             if words and words[0].lower() in ("post", "host:"):
-                # As networking.c: a browser that was sent here to give commands is hung up on.
+                # A browser that was sent here to give commands is hung up on, before it gets any answer (networking.c).
                 self.closed = True
-                break
+                return b""
             if words:
                 out.append(self._answer(words))
         return "".join(out).encode("utf-8", "surrogateescape")

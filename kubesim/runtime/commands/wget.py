@@ -231,6 +231,7 @@ class _GNU(_Client):
     def __init__(self, process: Process, opts: Options) -> None:
         super().__init__(process, opts)
         self.brief = "n" in opts
+        self.tries = max(int(opts.get("t")), 1) if opts.get("t").isdigit() else 20
         self.kept: dict[tuple[str, str, int], Connection] = {}
 
     def note(self, text: str) -> None:
@@ -273,22 +274,37 @@ class _GNU(_Client):
         return 8
 
     def _exchange(self, url: URL) -> HTTPResponse | int:
-        connection = self._connection(url)
-        if isinstance(connection, int):
-            return connection
         default: Headers = [("Accept", "*/*"), ("Accept-Encoding", "identity"), ("Connection", "Keep-Alive")]
         request = self.request(url, f"Wget/{_VERSION}", default)
         lead = "HTTP request sent, awaiting response... "
-        try:
-            answer = send(connection, request)
-        except BadMessage as bad:
-            if not str(bad):
-                self.note(f"{lead}No data received.\nRetrying.\n")
-                return 4
-            talk = connection.application.open(connection.peer)
-            data = talk.greeting + talk.receive(request.encode())
-            self.note(f"{lead}200 No headers, assuming HTTP/0.9")
-            return HTTPResponse(200, [], data, version="0.9", close=True)
+        for attempt in range(1, self.tries + 1):
+            connection = self._connection(url)
+            if isinstance(connection, int):
+                return connection
+            try:
+                answer = send(connection, request)
+            except BadMessage as bad:
+                if str(bad):
+                    talk = connection.application.open(connection.peer)
+                    data = talk.greeting + talk.receive(request.encode())
+                    self.note(f"{lead}200 No headers, assuming HTTP/0.9")
+                    return HTTPResponse(200, [], data, version="0.9", close=True)
+                self.note(f"{lead}No data received.")
+                self._before(attempt + 1, url)
+            else:
+                return self._heard(url, connection, answer, lead)
+        return 4
+
+    def _before(self, attempt: int, url: URL) -> None:
+        """What is said, and waited, before another attempt; or that there is none."""
+        if attempt > self.tries:
+            self.note("Giving up.\n")
+            return
+        self.note("Retrying.\n")
+        self.process.timeline.pass_by(min(attempt - 1, 10))
+        self.note(f"--{self._at()}--  (try:{attempt:2d})  {url.text()}")
+
+    def _heard(self, url: URL, connection: Connection, answer: HTTPResponse, lead: str) -> HTTPResponse:
         if (answer.header("Connection") or "").lower() != "close":
             self.kept[(url.scheme, url.host, url.port)] = connection
         if "S" in self.opts:
@@ -320,17 +336,11 @@ class _GNU(_Client):
                 return 4
             more = ", ..." if len(addresses) > _SHOWN else ""
             self.note(f"{lead}{', '.join(addresses[:_SHOWN])}{more}")
-        text = self.opts.get("t")
-        tries = int(text) if text.isdigit() else 20
-        for attempt in range(1, max(tries, 1) + 1):
+        for attempt in range(1, self.tries + 1):
             found = self._try(url, addresses)
             if not isinstance(found, TimedOut):
                 return found
-            if attempt < tries:
-                self.note("Retrying.\n")
-                self.process.timeline.pass_by(min(attempt, 10))
-                self.note(f"--{self._at()}--  (try:{attempt + 1:2d})  {url.text()}")
-        self.note("Giving up.\n")
+            self._before(attempt + 1, url)
         return 4
 
     def _try(self, url: URL, addresses: list[str]) -> Connection | TimedOut | int:

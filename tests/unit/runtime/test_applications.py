@@ -101,6 +101,7 @@ server {
     location /old { rewrite ^/old/(.*)$ /exact permanent; }
     location / { root /srv; try_files $uri $uri/ =404; autoindex on; }
     location /closed { deny all; }
+    location = /empty { return 204; }
     error_page 403 /403.html;
 }
 server { listen 8080; server_name other; return 301 https://$host$request_uri; }
@@ -122,6 +123,7 @@ def test_nginx_follows_its_configuration() -> None:
     nginx: Any = lab.runtime.listeners("my-pod")[0].application
     assert _get(nginx, "/exact?q=1").body == b"exact GET 1\n"
     assert _get(nginx, "/exact").header("X-From") == "my-pod"
+    assert [name for name, _ in _get(nginx, "/empty").headers] == ["Server", "Date", "Connection", "X-From"]
     assert _get(nginx, "/f.txt").body == b"file\n"
     assert (_get(nginx, "/d").status, _get(nginx, "/none").status) == (200, 404)
     assert (_get(nginx, "/x.PNG").status, _get(nginx, "/closed").status, _get(nginx, "/down/").status) == (
@@ -314,6 +316,13 @@ def test_redis_speaks_inline_and_resp() -> None:
     assert talk.receive(b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$2\r\nxy\r\n*2\r\n$3\r\nGET\r\n$1\r\n") == b"+OK\r\n"
     assert talk.receive(b"a\r\n") == b"$2\r\nxy\r\n"
     assert talk.receive(b"*x\r\n") == b"-ERR Protocol error: invalid multibulk length\r\n"
+    assert talk.closed
+
+
+def test_redis_hangs_up_on_what_speaks_http() -> None:
+    talk = _application("redis")[1].open(PEER)
+    assert talk.receive(b"GET a b\r\n") == b"-ERR wrong number of arguments for 'get' command\r\n"
+    assert talk.receive(b"GET / HTTP/1.1\r\nHost: cache\r\nAccept: */*\r\n\r\n") == b""
     assert talk.closed
 
 
