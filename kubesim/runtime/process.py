@@ -18,6 +18,7 @@ from kubesim.runtime.filesystem import failure
 if TYPE_CHECKING:
     from kubesim.runtime.machine import Machine
 
+MEMORY = 4 * 1024 * 1024
 PIPE_CAPACITY = 8 * 1024 * 1024
 SLEEPS_IN_ONE_GO = 64  # then a process that has much to catch up with is looked at anew
 CAPTURE_CAPACITY = 16 * 1024 * 1024
@@ -84,6 +85,11 @@ class Budget:
         self.output -= size
         if self.output < 0:
             raise Stopped("stopped: the output of a simulated process is bounded to 32 MiB")
+
+    def holds(self, size: int) -> None:
+        """A program has a text of so many bytes in its memory."""
+        if size > MEMORY:
+            raise Stopped("stopped: a text in a simulated process is bounded to 4 MiB")
 
 
 class Timeline:

@@ -134,6 +134,10 @@ class _Awk:
             )
         return str(value)
 
+    def joined(self, left: str, right: str) -> str:
+        self.process.budget.holds(len(left) + len(right))
+        return left + right
+
     def true(self, value: Any) -> bool:
         if isinstance(value, _Input) and _LOOKS_NUMERIC.fullmatch(value):
             return float(value) != 0
@@ -548,7 +552,7 @@ _VALUES: dict[str, Callable[[_Awk, Node], Any]] = {
     "or": lambda a, n: float(a.true(a.value(n[1])) or a.true(a.value(n[2]))),
     "and": lambda a, n: float(a.true(a.value(n[1])) and a.true(a.value(n[2]))),
     "in": lambda a, n: float(a.key(n[1]) in a.table(n[2])), "match": _Awk.matches_node, "compare": _Awk.compare_node,
-    "concat": lambda a, n: a.text(a.value(n[1])) + a.text(a.value(n[2])),
+    "concat": lambda a, n: a.joined(a.text(a.value(n[1])), a.text(a.value(n[2]))),
     "math": lambda a, n: a.compute(n[1], a.number(a.value(n[2])), a.number(a.value(n[3]))), "unary": _Awk.unary_node,
     "pre": _Awk.step_node, "post": _Awk.step_node, "call": _Awk.call_node, "getline": _Awk.getline_node,
 }  # fmt: skip

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections import deque
 
 from kubesim.runtime.commands.common import program
 from kubesim.runtime.commands.options import UsageError, missing_operand, parse
-from kubesim.runtime.process import Process
+from kubesim.runtime.process import MEMORY, Process, Stopped
 from kubesim.runtime.shell.builtins_common import echo_text, unescape_echo
 from kubesim.runtime.shell.conditions import TestProblem, evaluate, problem_text
 
@@ -31,15 +33,18 @@ _CONVERSION = re.compile(r"%(?:%|([-+ #0]*)(\*|\d+)?(?:\.(\*|\d+)?)?([a-zA-Z]))|
 
 def format_printf(template: str, args: list[str]) -> tuple[str, list[str]]:
     """What `printf` writes, and what it complains about."""
-    rest = list(args)
+    rest = deque(args)
     problems: list[str] = []
     out: list[str] = []
     template, stopped = unescape_format(template)
+    size = 0
     while True:
         before = len(rest)
         piece, ended = _format_once(template, rest, problems)
         out.append(piece)
-        if ended or stopped or not rest or len(rest) == before or sum(map(len, out)) > 1 << 22:
+        size += len(piece)
+        _bound(size)
+        if ended or stopped or not rest or len(rest) == before:
             break
     return "".join(out), problems
 
@@ -84,7 +89,12 @@ def _byte(value: int) -> str:
     return chr(value) if value < 128 else chr(0xDC00 + value)
 
 
-def _format_once(template: str, rest: list[str], problems: list[str]) -> tuple[str, bool]:
+def _bound(*sizes: int) -> None:
+    if any(abs(size) > MEMORY for size in sizes):
+        raise Stopped("stopped: a text in a simulated process is bounded to 4 MiB")
+
+
+def _format_once(template: str, rest: deque[str], problems: list[str]) -> tuple[str, bool]:
     out: list[str] = []
     at = 0
     for match in _CONVERSION.finditer(template):
@@ -98,12 +108,13 @@ def _format_once(template: str, rest: list[str], problems: list[str]) -> tuple[s
             problems.append("%: invalid format")
             return "".join(out), True
         if width == "*":
-            width = str(_integer(rest.pop(0) if rest else "0", problems))
+            width = str(_integer(rest.popleft() if rest else "0", problems))
         if precision == "*":
-            precision = str(_integer(rest.pop(0) if rest else "0", problems))
+            precision = str(_integer(rest.popleft() if rest else "0", problems))
         dot = "." in match.group()
+        _bound(int(width or 0), int(precision or 0))
         spec = f"%{flags}{width or ''}{'.' + (precision or '0') if dot else ''}"
-        value = rest.pop(0) if rest else None
+        value = rest.popleft() if rest else None
         if letter == "b":
             text, ended = unescape_echo(value or "")
             out.append((spec + "s") % text)
@@ -224,7 +235,7 @@ def yes(process: Process) -> int:
 
 
 @program
-def seq(process: Process) -> int:
+def seq(process: Process) -> int:  # noqa: C901 - a case for each option and each mistake
     args = list(process.args)
     separator, width = "\n", False
     template = ""
@@ -255,7 +266,12 @@ def seq(process: Process) -> int:
     if step == 0:
         raise UsageError(f"invalid Zero increment value: '{args[1]}'\nTry 'seq --help' for more information.")
     digits = max((len(a.partition(".")[2]) for a in args), default=0)
-    count = int((last - first) / step + 1e-9) + 1
+    for word, number in zip(args, numbers, strict=False):
+        if math.isnan(number) or (math.isinf(number) and number is not last):
+            raise UsageError(
+                f"invalid 'not-a-number' argument: '{word}'\nTry 'seq --help' for more information."
+            )
+    count = int(min((last - first) / step + 1e-9, 1e15)) + 1 if last > -math.inf else 0
     longest = max(len(f"{first:.{digits}f}"), len(f"{last:.{digits}f}")) if width else 0
     for start in range(0, max(count, 0), 4096):
         process.budget.step(8)

@@ -347,8 +347,10 @@ class _Machine:
             command = commands[index]
             index += 1
             turns += 1
-            if turns % 64 == 0:
-                self.process.budget.step()
+            if turns % 8 == 0:
+                size = len(self.space) + len(self.hold)
+                self.process.budget.step(1 + size // 1024)
+                self.process.budget.holds(size)
             if self.selected(command) == command.negate:
                 continue
             if command.name == "{":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 from kubesim.runtime.shell import patterns
@@ -444,7 +444,8 @@ def _expand_braces(text: str, start: int) -> list[str]:
         if span is None:
             return _expand_braces(text, opening + 1)
         choices = _range(span)
-    return [head + choice + rest for choice in choices for rest in _expand_braces(tail, 0)][:65536]
+    rests = _expand_braces(tail, 0)
+    return list(islice((head + choice + rest for choice in choices for rest in rests), 65536))
 
 
 def _range(span: re.Match[str]) -> list[str]:

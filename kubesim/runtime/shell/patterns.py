@@ -14,6 +14,9 @@ _CLASSES = {
     "print": r"\x20-\x7e", "graph": r"\x21-\x7e",
 }  # fmt: skip
 MAGIC = re.compile(r"[*?\[]")
+_OPEN = re.compile(
+    r"[*?]|\[.+\]", re.DOTALL
+)  # a lone `[`, as in `[ -e x ]`, need not be looked for among all files
 _ESCAPABLE = re.compile(r"([*?\[\]\\])")
 
 
@@ -105,7 +108,7 @@ def glob(fs: FileSystem, cwd: str, pattern: str) -> list[str]:
 
 def _glob_one(fs: FileSystem, cwd: str, base: str, part: str, *, last: bool) -> list[str]:
     directory = base if base.startswith("/") else f"{cwd.rstrip('/')}/{base}"
-    if not MAGIC.search(part):
+    if not _OPEN.search(part):
         path = base + re.sub(r"\\(.)", r"\1", part)
         node = fs.find(path if path.startswith("/") else f"{cwd.rstrip('/')}/{path}", follow=not last)
         return [path if last else path + "/"] if node is not None else []

@@ -67,6 +67,16 @@ def test_script_prints_what_the_real_shell_prints(shell: str, script: str, expec
             id="hard expression",
         ),
         pytest.param("(while :; do sleep 1; done) & wait", 137, "may not run for ever", id="endless job"),
+        pytest.param("echo x | sed ':a;ba'", 137, "may not run for ever", id="endless sed"),
+        pytest.param("echo x | sed ':a;G;h;ba'", 137, "bounded to 4 MiB", id="growing sed"),
+        pytest.param(
+            "awk 'BEGIN { x = \"a\"; while (1) x = x x }'", 137, "bounded to 4 MiB", id="growing awk"
+        ),
+        pytest.param("printf '%999999999d' 1", 137, "bounded to 4 MiB", id="wide printf"),
+        pytest.param("seq nan", 1, "invalid 'not-a-number' argument: 'nan'", id="no number"),
+        pytest.param(
+            "bash -c 'printf %s {1..1000}{1..1000}{1..1000} | wc -l; exit 5'", 5, "", id="many braces"
+        ),
         pytest.param("echo " + "$(" * 3000, 2, "nested too deeply", id="deep nesting"),
         pytest.param(
             "eval 'eval \"eval :\"'; i=0; while read x; do :; done < /dev/zero", 137, "", id="endless input"
@@ -80,6 +90,7 @@ def test_what_has_no_end_is_ended_with_a_message(lab: Lab, script: str, code: in
 
 def test_producer_without_end_meets_a_broken_pipe(lab: Lab) -> None:
     assert lab.sh("debian", "yes | head -n 2; while :; do echo x; done | head -n 1") == (0, "y\ny\nx\n", "")
+    assert lab.sh("debian", "seq inf | head -n 2") == (0, "1\n2\n", "")
 
 
 @pytest.mark.parametrize(
