@@ -132,12 +132,12 @@ def _glob_one(fs: FileSystem, cwd: str, base: str, part: str, *, last: bool) -> 
 
 def trim(text: str, pattern: str, op: str) -> str:
     """${x%pattern}, ${x%%pattern}, ${x#pattern}, ${x##pattern}."""
-    wanted = regex(pattern)
-    ends = range(len(text) + 1)
-    if op == "#":
-        return next((text[i:] for i in ends if wanted.fullmatch(text[:i])), text)
-    if op == "##":
-        return next((text[i:] for i in reversed(ends) if wanted.fullmatch(text[:i])), text)
-    if op == "%":
-        return next((text[:i] for i in reversed(ends) if wanted.fullmatch(text[i:])), text)
-    return next((text[:i] for i in ends if wanted.fullmatch(text[i:])), text)
+    wanted = regex(pattern, lazy=op == "#")
+    if op in ("#", "##"):
+        found = wanted.match(text)
+        return text if found is None else text[found.end() :]
+    if op == "%":  # as much as possible stays before it
+        found = compile_expression(rf"(.*)(?:{wanted.pattern})\Z", re.DOTALL).match(text)
+        return text if found is None else found.group(1)
+    found = compile_expression(rf"(?:{wanted.pattern})\Z", re.DOTALL).search(text)
+    return text if found is None else text[: found.start()]

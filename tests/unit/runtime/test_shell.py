@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from support.machines import Lab
 
 from kubesim.runtime.container import Streams
+from kubesim.runtime.shell import patterns
 from kubesim.runtime.shell.parser import Parser
 from kubesim.runtime.shell.syntax import SyntaxProblem
 
@@ -115,6 +116,11 @@ def test_expressions_on_which_others_would_not_end_match_at_once(lab: Lab) -> No
         [[ {text}b =~ ^(a+)+$ ]]; echo $?; [[ {text} == *a*a*a*a*a*a*a*a*a*a*b ]]; echo $?
     """
     assert lab.run("debian", "bash", "-c", script) == (0, "0\nx\nno\n1\n1\n", "")
+
+
+def test_long_values_are_trimmed_at_once(lab: Lab) -> None:
+    script = "x=a; for i in $(seq 20); do x=$x$x; done; y=${x%%ab}; z=${y##*/}; echo ${#z}"
+    assert lab.sh("debian", script) == (0, "1048576\n", "")
 
 
 def test_groups_in_an_awk_separator_are_no_fields(lab: Lab) -> None:
@@ -232,3 +238,21 @@ def test_ctrl_c_ends_the_command_with_130(lab: Lab) -> None:
     streams, _, _ = Streams.captured()
     streams.interrupted = lambda: True
     assert lab.runtime.exec("busybox", ["sleep", "100"], streams) == 130
+
+
+@given(
+    st.text("ab.\n", max_size=8),
+    st.lists(st.sampled_from(["a", "b", ".", "*", "?", "[ab]", "[!a]", "\\a", "["])),
+)
+def test_what_is_cut_off_is_the_shortest_or_longest_that_matches(text: str, parts: list[str]) -> None:
+    pattern = "".join(parts)
+    heads = [end for end in range(len(text) + 1) if patterns.matches(text[:end], pattern)] or [0]
+    tails = [start for start in range(len(text) + 1) if patterns.matches(text[start:], pattern)] or [
+        len(text)
+    ]
+    assert [patterns.trim(text, pattern, op) for op in ("#", "##", "%", "%%")] == [
+        text[heads[0] :],
+        text[heads[-1] :],
+        text[: tails[-1]],
+        text[: tails[0]],
+    ]
