@@ -68,6 +68,11 @@ class Application:
         del server_name
         return None
 
+    def plain_refusal(self) -> HTTPResponse:
+        """What a port that speaks TLS says to HTTP without it: net/http of Go has no headers to that."""
+        text = b"Client sent an HTTP request to an HTTPS server.\n"
+        return HTTPResponse(400, [], text, version="1.0", close=True)
+
     def datagram(self, data: bytes, peer: Peer) -> bytes | None:
         """Answer a UDP datagram; None: no answer."""
         del data, peer

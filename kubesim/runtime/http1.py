@@ -114,6 +114,10 @@ class HTTPResponse:
         return self.head() if head_only else self.head() + self.body
 
 
+PLAIN_METHODS = (b"GET /", b"HEAD ", b"POST ", b"PUT /", b"OPTIO")
+"""By these a server that speaks TLS knows HTTP without it, as net/http of Go does."""
+
+
 class BadMessage(ValueError):
     """Bytes that are no HTTP; `status` is what a server answers."""
 

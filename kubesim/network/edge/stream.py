@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from kubesim.network.edge.dialling import Gone, Line
 from kubesim.network.edge.encryption import TLS
+from kubesim.runtime.http1 import PLAIN_METHODS
 from kubesim.runtime.network_view import NetworkError, Refused
 
 if TYPE_CHECKING:
@@ -142,7 +143,11 @@ class Stream(asyncio.Protocol):
                 if self._talk is not None:
                     tls.send(self._talk.greeting)
         except ssl.SSLError:
-            self.transport.write(tls.take())  # the alert
+            is_plain = not was_open and data.startswith(PLAIN_METHODS)
+            if is_plain and self._line is not None:
+                self.transport.write(self._line.application.plain_refusal().encode())
+            else:
+                self.transport.write(tls.take())  # the alert
             self._leaving = True
             self.transport.close()
             return

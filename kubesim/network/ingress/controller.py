@@ -92,6 +92,12 @@ class IngressServer(Server):
         self._access(request, peer, answer, passage, number)
         return answer
 
+    def plain_refusal(self) -> HTTPResponse:
+        answer = self._page(400, "The plain HTTP request was sent to HTTPS port")
+        answer.headers = [(k, "close" if k == "Connection" else v) for k, v in answer.headers]
+        answer.close = True
+        return answer
+
     def refuse(self, bad: BadMessage, peer: Peer) -> HTTPResponse:
         answer = self._page(bad.status or 400)
         answer.headers = [(k, "close" if k == "Connection" else v) for k, v in answer.headers]
@@ -206,12 +212,13 @@ class IngressServer(Server):
 
     # What it says itself
 
-    def _page(self, status: int) -> HTTPResponse:
-        """A page of nginx that does not tell its version."""
+    def _page(self, status: int, what: str = "") -> HTTPResponse:
+        """A page of nginx that does not tell its version. `what` says more than the status does."""
         reason = _NGINX_REASONS.get(status) or REASONS.get(status, "")
+        more = f"<center>{what}</center>\r\n" if what else ""
         body = (
-            f"<html>\r\n<head><title>{status} {reason}</title></head>\r\n<body>\r\n"
-            f"<center><h1>{status} {reason}</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+            f"<html>\r\n<head><title>{status} {what or reason}</title></head>\r\n<body>\r\n"
+            f"<center><h1>{status} {reason}</h1></center>\r\n{more}<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
         ).encode()
         fields: Headers = [
             ("Date", http_date(self.machine.clock())),

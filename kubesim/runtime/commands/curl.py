@@ -311,11 +311,8 @@ class _Session:
 
     def _send(self, way: Way, url: URL, request: HTTPRequest) -> HTTPResponse:
         connection = way.connection
-        if connection.tls and url.scheme == "http":
-            text = b"Client sent an HTTP request to an HTTPS server.\n"
-            return HTTPResponse(400, [("Connection", "close")], text, version="1.0")
         try:
-            return send(connection, request)
+            return send(connection, request, url)
         except BadMessage as bad:
             return self._no_http(way, url, request, bad)
         except NetworkError:
@@ -389,7 +386,8 @@ class _Session:
                 received = 0
         if fails and self.release.since(8, 12):
             total = 0
-        self.meter.end(received, total, self.uploaded)
+        is_known = answer.header("Content-Length") is not None
+        self.meter.end(received, total, self.uploaded, is_known=is_known)
         if fails:
             self.connections.close(url, way, said=False)
             self.say(self.release.closing(way.number))

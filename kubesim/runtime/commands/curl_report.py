@@ -54,8 +54,8 @@ class Meter:
         if self._on:
             self._process.err.write(_ZERO)
 
-    def end(self, received: int, total: int, sent: int = 0) -> None:
-        """Bytes that came, of so many that were to come, and that were sent."""
+    def end(self, received: int, total: int, sent: int = 0, *, is_known: bool = True) -> None:
+        """Bytes that came, of so many that were to come, if that was known, and that were sent."""
         if self._bar and received:
             self._process.err.write(b"\r" + b"#" * (_WIDTH - 7) + b" 100.0%\n")
         if not self._on:
@@ -66,10 +66,11 @@ class Meter:
             return
         done = 100 if received and received == total else 0
         every = total + sent
+        share = done if is_known else 0
         upload = _five(sent * 1000) if sent else "    0"
         speed = _five(received * 1000) if received else "    0"
         self._process.err.write(
-            f"\r{100 if done or (sent and not total) else 0:3d} {_five(every)}  {done:3d} {_five(received)}  "
+            f"\r{100 if done or (sent and not total) else 0:3d} {_five(every)}  {share:3d} {_five(received)}  "
             f"{100 if sent else 0:3d} {_five(sent)}  {speed}  {upload} --:--:-- --:--:-- --:--:-- {speed}\n".encode()
         )
 

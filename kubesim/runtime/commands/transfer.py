@@ -120,8 +120,10 @@ def connect(
     return connection, process.timeline.now() - began
 
 
-def send(connection: Connection, request: HTTPRequest) -> HTTPResponse:
-    """Send a request and take the answer. Raises BadMessage where what comes back is no HTTP."""
+def send(connection: Connection, request: HTTPRequest, url: URL) -> HTTPResponse:
+    """Send the request of a URL and take the answer. Raises BadMessage where what comes back is no HTTP."""
+    if connection.tls and url.scheme != "https":
+        return connection.application.plain_refusal()
     if request.method == "HEAD":
         answer = connection.http(request)
         return HTTPResponse(answer.status, answer.headers, b"", answer.reason, answer.version, answer.close)

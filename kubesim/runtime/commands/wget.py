@@ -164,7 +164,7 @@ class _Busybox(_Client):
         if url.scheme == "https" and "K" not in self.opts:
             self.note("wget: note: TLS certificate validation not implemented")
         try:
-            answer = send(connection, self.request(url, "Wget", [("Connection", "close")]))
+            answer = send(connection, self.request(url, "Wget", [("Connection", "close")]), url)
         except BadMessage:
             return process.fail("error getting response")
         first, *lines = answer.head().decode("utf-8", "surrogateescape").split("\r\n")[:-2]
@@ -282,7 +282,7 @@ class _GNU(_Client):
             if isinstance(connection, int):
                 return connection
             try:
-                answer = send(connection, request)
+                answer = send(connection, request, url)
             except BadMessage as bad:
                 if str(bad):
                     talk = connection.application.open(connection.peer)

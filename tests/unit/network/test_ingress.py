@@ -239,7 +239,9 @@ def test_a_host_without_a_certificate_shows_the_default_one(lab: Lab, tmp_path: 
     assert "CN=Kubernetes Ingress Controller Fake Certificate" in done.stderr
     assert "404 Not Found" in done.stdout
     assert curl(f"https://127.0.0.1:{port}/").returncode == 60
-    assert curl("-k", "-o", "/dev/null", "-w", "%{http_code}", f"http://127.0.0.1:{port}/").returncode != 0
+    plain = curl("-i", f"http://127.0.0.1:{port}/").stdout
+    assert plain.startswith("HTTP/1.1 400 Bad Request\n")
+    assert "<center>The plain HTTP request was sent to HTTPS port</center>" in plain
 
 
 def test_a_certificate_comes_from_its_secret(lab: Lab, tmp_path: Path) -> None:
