@@ -13,15 +13,25 @@ from kubesim.apimachinery.meta import key_of, labels_of, namespace_of, split_key
 from kubesim.apimachinery.watch import WatchEvent
 from kubesim.apis.podfacts import spec_of
 from kubesim.client.client import Client
-from kubesim.client.lister import by_index, by_label
+from kubesim.client.lister import by_index, by_label, items
 from kubesim.client.reconcile import DONE, KeysOf, Result
+from kubesim.client.recorder import EventRecorder, object_reference
 from kubesim.client.resources import ENDPOINT_SLICES, NODES, PODS, SERVICES
 from kubesim.controllers.selection import ServiceFinder, ServiceView, selector_of
 from kubesim.controllers.slicing import MANAGED_BY, SERVICE_NAME, Plan, ZoneOf, plan_slices
+from kubesim.controllers.topologyhints import (
+    ZONE,
+    TopologyHints,
+    cpu_ratios,
+    is_overloaded,
+    is_ready,
+    wants_hints,
+)
 from kubesim.util.jsontypes import JSONObject
+from kubesim.util.state import StateStore
 
 CONTROLLER = "endpointslice-controller.k8s.io"
-ZONE = "topology.kubernetes.io/zone"
+_HINTED = "controllers/topologyhints/"
 
 
 class SliceWriter:
@@ -83,10 +93,23 @@ class EndpointSliceController:
 
     name = "endpointslice-controller"
 
-    def __init__(self, client: Client, *, finder: ServiceFinder, view: ServiceView) -> None:
+    def __init__(
+        self,
+        client: Client,
+        *,
+        finder: ServiceFinder,
+        view: ServiceView,
+        recorder: EventRecorder,
+        state: StateStore,
+    ) -> None:
         self._client = client
         self._finder = finder
         self._view = view
+        self._recorder = recorder
+        self._state = state
+        self._hinted: dict[str, bytes] | None = None
+        """By key, the Services that have the annotation for hints: the uid of one that has got them, else nothing."""
+        self._ratios: dict[str, float] | None = None
         self._writer = SliceWriter(client)
         self._current: dict[str, list[JSONObject]] = {}
         self.watches: Mapping[GroupVersionResource, KeysOf] = {
@@ -99,6 +122,8 @@ class EndpointSliceController:
     def observe(self, events: Sequence[WatchEvent]) -> None:
         self._finder.observe(events)
         self._view.observe(events)
+        if any(event.object.get("kind") == "Node" for event in events):
+            self._ratios = None
 
     def begin(self, keys: Sequence[str]) -> None:
         self._view.load(keys)
@@ -117,6 +142,7 @@ class EndpointSliceController:
         self._current = {}
         if over:
             self._view.forget()  # Endpoints have had their turn before
+            self._hinted, self._ratios = None, None
 
     def reconcile(self, key: str) -> Result:
         namespace, name = split_key(key)
@@ -126,15 +152,52 @@ class EndpointSliceController:
         current = self._current.pop(key)
         if service is None:
             # The garbage collector deletes the slices of a Service that is gone: they have it as their owner.
+            self._remember(key, None)
             return DONE
         if spec_of(service).get("type") == "ExternalName" or not selector_of(service):
             return DONE
+        hints = self._hints(key, service)
         plan = plan_slices(
-            service, self._view.pods(key), current, controller=CONTROLLER, zone_of=self._zone_of()
+            service,
+            self._view.pods(key),
+            current,
+            controller=CONTROLLER,
+            zone_of=self._zone_of(),
+            hints=hints,
         )
-        if plan.is_empty:
-            return DONE
-        return self._writer.carry_out(plan, namespace, f"Service {namespace}/{name}")
+        result = DONE
+        if not plan.is_empty:
+            result = self._writer.carry_out(plan, namespace, f"Service {namespace}/{name}")
+        if hints is not None:
+            self._recorder.events(object_reference(service, "Service"), hints.events)
+            uid = service["metadata"]["uid"].encode() if hints.populated else b"-"
+            self._remember(key, uid if wants_hints(service) else None)
+        return result
+
+    def _hints(self, key: str, service: JSONObject) -> TopologyHints | None:
+        """None for a Service that does not have the annotation, and has no hints by it."""
+        populated = self._known().get(key) == service["metadata"]["uid"].encode()
+        if not (populated or wants_hints(service)):
+            return None
+        if self._ratios is None:
+            self._ratios = cpu_ratios(items(self._client.list(NODES)))
+        return TopologyHints(self._ratios, populated=populated)
+
+    def _known(self) -> dict[str, bytes]:
+        if self._hinted is None:
+            found = self._state.items(_HINTED)
+            self._hinted = {name.removeprefix(_HINTED): value for name, value in found.items()}
+        return self._hinted
+
+    def _remember(self, key: str, value: bytes | None) -> None:
+        known = self._known()
+        if known.get(key) == value:
+            return
+        self._state.set(_HINTED + key, value)
+        if value is None:
+            del known[key]
+        else:
+            known[key] = value
 
     def _zone_of(self) -> ZoneOf:
         """The zone of a node, empty if it has none; None for a node that does not exist."""
@@ -157,16 +220,35 @@ class EndpointSliceController:
         return dict.fromkeys(keys)
 
     def _node_changed(self, event: WatchEvent) -> Iterable[str]:
-        """A node that appears, goes or moves to another zone: the Services of its Pods."""
-        zone = labels_of(event.object).get(ZONE)
-        if event.type == "MODIFIED" and event.old and labels_of(event.old).get(ZONE) == zone:
-            return []
-        pods = by_index(
-            self._client, PODS, "", "field", [f"spec.nodeName={event.object['metadata']['name']}"]
-        )
+        """A node that appears, goes, moves to another zone or is ready no more: the Services of its Pods, and those for
+        whose hints it matters.
+        """
+        node, old = event.object, event.old
+        zone, was = labels_of(node).get(ZONE), labels_of(old).get(ZONE) if old else None
+        if event.type != "MODIFIED" or old is None or zone != was:
+            return dict.fromkeys([*self._services_on(node["metadata"]["name"]), *self._unbalanced()])
+        return self._unbalanced() if is_ready(node) != is_ready(old) else ()
+
+    def _services_on(self, node: str) -> list[str]:
+        pods = by_index(self._client, PODS, "", "field", [f"spec.nodeName={node}"])
         changes = [WatchEvent("ADDED", {"apiVersion": "v1", "kind": "Pod"} | p) for p in pods if labels_of(p)]
         if not changes:
             return []
         finder = ServiceFinder(self._client)
         finder.observe(changes)
-        return dict.fromkeys(key for change in changes for key in finder.services_of(change))
+        return [key for change in changes for key in finder.services_of(change)]
+
+    def _unbalanced(self) -> list[str]:
+        """Services with the annotation whose hints no longer fit the nodes, or that may get some now.
+
+        Kubernetes finds the latter when it looks at the Service for another reason, at the latest after half a day.
+        """
+        found = []
+        ratios = cpu_ratios(items(self._client.list(NODES))) if self._known() else {}
+        for key, value in self._known().items():
+            namespace, name = split_key(key)
+            slices = by_label(self._client, ENDPOINT_SLICES, namespace, SERVICE_NAME, [name])
+            mine = [s for s in slices if labels_of(s).get(MANAGED_BY) == CONTROLLER]
+            if value == b"-" or is_overloaded(mine, ratios):
+                found.append(key)
+        return found

@@ -23,6 +23,7 @@ from kubesim.apis.podfacts import (
     spec_of,
 )
 from kubesim.controllers.gohash import slice_port_order
+from kubesim.controllers.topologyhints import TopologyHints, wants_hints, without_hints
 from kubesim.util.jsontypes import JSONObject
 
 MAX_ENDPOINTS_PER_SLICE = 100
@@ -66,10 +67,12 @@ def plan_slices(
     *,
     controller: str,
     zone_of: ZoneOf,
+    hints: TopologyHints | None = None,
 ) -> Plan:
     """What has to be written so that the slices of a Service are those of its Pods.
 
-    `current` are the slices that `controller` manages for it; they are not written to.
+    `current` are the slices that `controller` manages for it; they are not written to. `hints` are there for a Service
+    that has the annotation for them, or had it.
     """
     plan = Plan()
     types = address_types(service)
@@ -77,7 +80,9 @@ def plan_slices(
     trigger = _TriggerTime(service, pods, current)
     for address_type in types:
         of_type = [s for s in kept if s["addressType"] == address_type]
-        _plan_type(plan, service, pods, of_type, address_type, controller=controller, zone_of=zone_of)
+        _plan_type(
+            plan, service, pods, of_type, address_type, controller=controller, zone_of=zone_of, hints=hints
+        )
     plan.delete += [_mark(s) for s in current if s.get("addressType") not in types]
     for wanted in (*plan.create, *plan.update):
         trigger.annotate(wanted)
@@ -105,6 +110,7 @@ def _plan_type(
     *,
     controller: str,
     zone_of: ZoneOf,
+    hints: TopologyHints | None,
 ) -> None:
     """ReconcileByAddressType."""
     uid = service["metadata"]["uid"]
@@ -133,7 +139,12 @@ def _plan_type(
             delete = []
         else:
             create.append(placeholder)
-    _set_hints(service, create, update, current, delete)
+    if hints is not None and wants_hints(service):
+        _share_hints(hints, address_type, create, update, current, delete)
+    else:
+        if hints is not None:
+            hints.withdraw(address_type)
+        _set_hints(service, create, update, current, delete)
     _recycle(service, create, update, delete)
     if not service["metadata"].get("deletionTimestamp"):
         plan.create += create
@@ -341,6 +352,21 @@ def _recycle(
             delete.remove(existing)
 
 
+def _share_hints(
+    hints: TopologyHints,
+    address_type: str,
+    create: Sequence[JSONObject],
+    update: list[JSONObject],
+    current: Iterable[JSONObject],
+    delete: Iterable[JSONObject],
+) -> None:
+    """The hints that follow from the annotation; slices that come out as they were are not written."""
+    touched = {s["metadata"].get("name") for s in (*update, *delete)}
+    unchanged = {s["metadata"]["name"]: s for s in current if s["metadata"]["name"] not in touched}
+    hints.assign(address_type, create, update, list(unchanged.values()))
+    update[:] = [s for s in update if s != unchanged.get(s["metadata"]["name"])]
+
+
 def _set_hints(
     service: JSONObject,
     create: Iterable[JSONObject],
@@ -362,7 +388,7 @@ def _set_hints(
 
 
 def _with_hints(endpoint: JSONObject, *, close: bool) -> JSONObject:
-    wanted = {k: v for k, v in endpoint.items() if k != "hints"}
+    wanted = without_hints(endpoint)
     if close and endpoint.get("zone") and (endpoint.get("conditions") or {}).get("ready") is not False:
         wanted["hints"] = {"forZones": [{"name": endpoint["zone"]}]}
     return wanted

@@ -113,7 +113,13 @@ def reconcilers(
             EndpointsController(
                 client, finder=finder, view=view, recorder=events.recorder("endpoint-controller")
             ),
-            EndpointSliceController(client, finder=finder, view=view),
+            EndpointSliceController(
+                client,
+                finder=finder,
+                view=view,
+                recorder=events.recorder("endpoint-slice-controller"),
+                state=state,
+            ),
             EndpointSliceMirroringController(
                 client, recorder=events.recorder("endpoint-slice-mirroring-controller")
             ),

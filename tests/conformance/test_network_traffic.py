@@ -186,3 +186,20 @@ def test_traffic_prefers_what_is_close() -> None:
     assert e2e.hostnames("client-2", vip) == {"server-2"}
     assert e2e.hostnames("client-3", vip) == {"server-1", "server-2"}
     e2e.cluster.close()
+
+
+def test_endpoints_are_hinted_evenly() -> None:
+    """topology_hints.go: a server on each of three nodes, each a zone, and the annotation."""
+    e2e = E2E(nodes=3)
+    for number in (1, 2, 3):
+        e2e.cluster.kubectl(f"label node node-{number} topology.kubernetes.io/zone=zone-{number}", check=True)
+        e2e.netexec(f"server-{number}", node=f"node-{number}")
+    mode = {"service.kubernetes.io/topology-mode": "Auto"}
+    service = e2e.service("topology-hints", HTTP, annotations=mode, publishNotReadyAddresses=True)
+    endpoints = [e for s in e2e.slices("topology-hints") for e in s["endpoints"]]
+    assert sorted(e["zone"] for e in endpoints) == ["zone-1", "zone-2", "zone-3"]
+    assert all(e["hints"] == {"forZones": [{"name": e["zone"]}]} for e in endpoints)
+    for number in (1, 2, 3):
+        e2e.pod(f"client-{number}", node=f"node-{number}")
+        assert e2e.hostnames(f"client-{number}", cluster_ip(service)) == {f"server-{number}"}
+    e2e.cluster.close()

@@ -102,13 +102,14 @@ class E2E:
         *ports: JSONObject,
         selector: Mapping[str, str] | None = SERVERS,
         labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
         **spec: Any,
     ) -> JSONObject:
         """Make a Service: port 80, for the Pods of `servers`, unless something else is said."""
         body: JSONObject = {
             "apiVersion": "v1",
             "kind": "Service",
-            "metadata": {"name": name, "labels": dict(labels or {})},
+            "metadata": {"name": name, "labels": dict(labels or {}), "annotations": dict(annotations or {})},
             "spec": {"ports": list(ports) or [{"name": "http", "port": 80}], **spec},
         }
         if selector is not None:
