@@ -18,8 +18,7 @@ from kubesim.cluster.home import Home, HomeError, NameTaken
 from kubesim.util.clock import parse_time
 
 if TYPE_CHECKING:
-    from kubesim.cluster.build import Cluster, Parts
-    from kubesim.runtime.container import ContainerRuntime
+    from kubesim.cluster.build import Cluster
     from kubesim.storage.interface import Storage
 
 DATABASE = "cluster.db"
@@ -140,12 +139,9 @@ def _storage(folder: Path, database_url: str = "") -> Storage:
 
 def _built(home: Home, storage: Storage, folder: Path, config: ClusterConfig) -> Cluster:
     from kubesim.cluster.build import build
-    from kubesim.cluster.containers import IMAGES_FILE, make_runtime
+    from kubesim.cluster.containers import make_runtime
 
-    def runtime(parts: Parts) -> ContainerRuntime:
-        return make_runtime(parts, home.path / IMAGES_FILE)
-
-    return build(config, storage, cache_dir=home.cache, lock=settle_lock(folder / LOCK), runtime=runtime)
+    return build(config, storage, cache_dir=home.cache, lock=settle_lock(folder / LOCK), runtime=make_runtime)
 
 
 def settle_lock(path: Path) -> Callable[[], AbstractContextManager[object]]:

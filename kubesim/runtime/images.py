@@ -1,6 +1,6 @@
 """The image catalogue: what an image contains, and which images cannot be pulled.
 
-The facts are data (`images.yaml`; more texts of the same form may be added). An image is resolved once, when a Pod needs
+The facts are data (`images.yaml`; more files of the same form may be added). An image is resolved once, when a Pod needs
 it; nothing is read before. An image that the catalogue does not name is `known=False` and runs as an HTTP echo.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
@@ -148,7 +148,6 @@ class Image:
 
 
 _UNPULLABLE_TAG = "missing"
-_FULL = ("docker.io/", "registry.k8s.io/", "quay.io/", "gcr.io/", "ghcr.io/")
 _UNREACHABLE_DOMAIN = ".invalid"
 
 
@@ -169,48 +168,9 @@ class Catalogue:
             self._unknown = document.get("unknown") or self._unknown
             self._node = document.get("node") or self._node
         self._by_name = {
-            _full_name(str(name)): key
-            for key, entry in self._images.items()
-            for name in entry.get("names") or ()
+            name: key for key, entry in self._images.items() for name in entry.get("names") or ()
         }
         self._resolved: dict[str, Image] = {}
-        self.trouble = ""
-        """Why further texts could not be used; an image that no other names cannot be pulled then."""
-
-    @classmethod
-    def extended(cls, more: Iterable[tuple[str, str]]) -> Catalogue:
-        """The built-in catalogue, and further texts with where they are from. One that cannot be used is left out,
-        and is the `trouble`.
-        """
-        good: list[str] = []
-        trouble = []
-        for place, text in more:
-            try:
-                cls.load(*good, text).try_all()
-            except ValueError as error:
-                trouble.append(f"{place}: {' '.join(str(error).split())}")
-            except (
-                ImagePullError,
-                AttributeError,
-                LookupError,
-                TypeError,
-                RecursionError,
-                re.error,
-            ) as error:
-                trouble.append(f"{place}: image catalogue: it cannot be understood: {error!r}")
-            else:
-                good.append(text)
-        found = cls.load(*good)
-        found.trouble = "; ".join(trouble)
-        return found
-
-    def try_all(self) -> None:
-        """Build every image once: what is wrong with one is known before a Pod needs it."""
-        for entry in self._images.values():
-            for name in entry.get("names") or ():
-                image = self._resolve(parse_reference(name))
-                if not all(isinstance(text, str) for text in (*image.entrypoint, *image.cmd)):
-                    raise TypeError(f"entrypoint and cmd of {name} must be lists of texts")
 
     @classmethod
     def load(cls, *more: str) -> Catalogue:
@@ -224,10 +184,8 @@ class Catalogue:
                 document = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader, the one in C where there is one
             except yaml.YAMLError as error:
                 raise ValueError(f"image catalogue: {error}") from error
-            if not isinstance(document, dict) or not all(isinstance(v, dict) for v in document.values()):
-                raise ValueError("image catalogue: expected a mapping with the key images")
-            if not all(isinstance(entry, dict) for entry in (document.get("images") or {}).values()):
-                raise ValueError("image catalogue: each of the images must be a mapping")
+            if not isinstance(document, dict):
+                raise ValueError("image catalogue: expected a mapping with the key images")  # noqa: TRY004
             documents.append(document)
         return cls(*documents)
 
@@ -277,16 +235,6 @@ class Catalogue:
     def _base(self, name: str) -> dict[str, Any]:
         own = self._bases[name]
         return _overlay(self._base(own["from"]), own) if own.get("from") else own
-
-
-def _full_name(name: str) -> str:
-    """A catalogue's names may be short ones, as people write them."""
-    if name.startswith(_FULL):
-        return name
-    try:
-        return parse_reference(name).name
-    except ImagePullError:
-        return name
 
 
 def _overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

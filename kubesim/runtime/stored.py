@@ -6,7 +6,7 @@ with that when it is asked for after a `look_anew`, and loaded again where anoth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -54,7 +54,6 @@ class StoredContainers:
         state: StateStore,
         clock: Clock,
         catalogue: Catalogue | None = None,
-        more_images: Callable[[], Sequence[tuple[str, str]]] = tuple,
         network: NetworkFactory | None = None,
         wait: Callable[[float], None] | None = None,
     ) -> None:
@@ -68,8 +67,6 @@ class StoredContainers:
         self._environments = Environments(state)
         self._clock = clock
         self._catalogue = catalogue
-        self._more_images = more_images
-        self._read_images: Sequence[tuple[str, str]] = ()
         self._wait = wait
         self._volumes = Volumes(state, now=self._now, most=2 * LOADED)
         self._construction = Construction(
@@ -87,14 +84,8 @@ class StoredContainers:
     @property
     def catalogue(self) -> Catalogue:
         if self._catalogue is None:
-            self._read_images = self._more_images()
-            self._catalogue = Catalogue.extended(self._read_images)
+            self._catalogue = Catalogue.load()
         return self._catalogue
-
-    def look_for_images(self) -> None:
-        """Somebody may have added images."""
-        if self._catalogue is not None and self._more_images() != self._read_images:
-            self._catalogue = None
 
     @locked
     def look_anew(self) -> None:

@@ -348,30 +348,6 @@ def test_a_grpc_probe_says_what_the_server_answers(node: Node) -> None:
     ]
 
 
-def test_images_are_added_in_a_config_map(node: Node) -> None:
-    config = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": "kubesim-images"},
-        "data": {"mine": "images: {mine: {names: [example.com/mine], like: redis}"},
-    }
-    node.run("before", "example.com/unknown")
-    node.client.create(CONFIG_MAPS, config, "kube-system")
-    pod = node.run(image="example.com/mine:7")
-    assert state(pod) == ("waiting", "ErrImagePull")
-    assert container(pod)["state"]["waiting"]["message"].startswith(
-        "ConfigMap kube-system/kubesim-images, mine: "
-    )
-    assert node.cluster.runtime is not None
-    assert node.cluster.runtime.catalogue.image("example.com/unknown").known is False  # what runs goes on
-    config["data"] = {"mine": "images: {mine: {names: [example.com/mine], like: redis}}"}
-    node.client.patch(CONFIG_MAPS, "kubesim-images", config, MERGE_PATCH, "kube-system")
-    assert state(node.after(60)) == ("running", "")
-    assert node.run("probed", "example.com/mine", readinessProbe={"tcpSocket": {"port": 6379}})["status"][
-        "phase"
-    ]
-
-
 # What goes wrong.
 
 

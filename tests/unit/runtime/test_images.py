@@ -126,22 +126,6 @@ def test_a_users_file_adds_and_replaces_images() -> None:
         Catalogue.load("- a")
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "images: 3", "images: {x: 3}", "images: {x: {names: 7}}", "images: {x: {names: [a/b], like: nope}}",
-        "images: {x: {names: [a/b], base: debian, files: {/x: 3}}}", "images: {x: {names: [A/B]}}", "a: [",
-        "images: {x: {names: [a/b], cmd: [1]}}", "images: {x: {names: [a/b], variants: [{tag: '('}]}}", "",
-    ],
-)  # fmt: skip
-def test_a_text_that_is_no_catalogue_is_left_out_and_told(text: str) -> None:
-    good = ("here", "images: {mine: {names: [mine], like: redis}}")
-    found = Catalogue.extended([good, ("over there", text)])
-    assert [found.image(name).known for name in ("nginx", "mine:1", "redis")] == [True, True, True]
-    assert found.trouble.startswith("over there: ")
-    assert "\n" not in found.trouble
-
-
 def test_every_command_of_the_catalogue_has_a_program(catalogue: Catalogue) -> None:
     names = {
         "nginx",
