@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from kubesim.cluster.build import Cluster
     from kubesim.cluster.config import ClusterConfig
     from kubesim.cluster.edge import Edge
+    from kubesim.runtime.images import Document
 
 READS = ("GET", "HEAD", "OPTIONS")
 NAMESPACES = "/api/v1/namespaces"
@@ -58,6 +59,7 @@ class SettlingTransport:
         self._manual = manual
         self._check = check
         self._dirty = True  # time may have passed since the last command: timers may be due
+        self.wrote = False
         self._deferred = 0
 
     def send(self, request: Request) -> Response:
@@ -69,6 +71,7 @@ class SettlingTransport:
         response = self._inner.send(request)
         if response.status < 400 and "All" not in request.query.get("dryRun", ()):
             self._dirty = True
+            self.wrote = self.wrote or request.method != "DELETE"
             if request.method == "POST" and request.path == NAMESPACES:
                 # A Pod of the same file needs the namespace's ServiceAccount: the API server waits for it.
                 self.settle()
@@ -349,6 +352,22 @@ class Session:
     def _warn(self, text: str) -> None:
         self.streams.complain(f"Warning: {text}\n")
 
+    def given_images(self) -> Sequence[Document]:
+        """The descriptions of images that the cluster has from its home and its configuration."""
+        if self._names_server:
+            return ()
+        if self._dial is not None:
+            from kubesim.cluster.images import GivenImages
+
+            return GivenImages(self.home.images, self.read_config(self.sim).images)()
+        return self.cluster.given_images()
+
+    def _warn_of_images(self) -> None:
+        """Tell who wrote something what is wrong with the home's descriptions of images: Pods may want them."""
+        if self._transport is not None and self._transport.wrote:
+            for problem in self.cluster.given_images.problems():
+                self._warn(problem.text)
+
     def path(self, name: str) -> Path:
         """A file name as the user typed it."""
         return self.streams.path(name)
@@ -364,6 +383,7 @@ class Session:
         try:
             if self._transport is not None:
                 self._transport.finish()
+            self._warn_of_images()
         finally:
             self._hang_up()
             if "cluster" in self.__dict__:

@@ -30,6 +30,7 @@ from kubesim.client.resources import (
 )
 from kubesim.cluster.build import Cluster, Kinds, build
 from kubesim.cluster.config import NOTE, SERVICE_CIDR, ClusterConfig
+from kubesim.kubelet.catalogues import catalogue_maps
 from kubesim.registry.keys import indexes_of, key_of
 from kubesim.storage.memory import MemoryStorage
 from kubesim.util.jsontypes import JSONObject, dig, encode
@@ -54,13 +55,14 @@ COPIED = (
         for r in ("networkpolicies", "ingresses", "ingressclasses")
     ),
 )
-"""What has a part in whether a request arrives; and of Secrets those with certificates."""
+"""What has a part in whether a request arrives; and of Secrets those with certificates, of ConfigMaps those with images."""
 
 
 def copied_objects(client: Client) -> Iterable[JSONObject]:
     """The objects of a cluster that a branch begins with. Raises StatusError."""
     for gvr in COPIED:
         yield from items(client.list(gvr))
+    yield from catalogue_maps(client)
     yield from _certificates(client)
 
 

@@ -42,6 +42,7 @@ from kubesim.util.state import StateStore
 
 if TYPE_CHECKING:
     from kubesim.client.reconcile import Reconciler
+    from kubesim.cluster.images import GivenImages
     from kubesim.cluster.network import ClusterNetwork
     from kubesim.cluster.pki import Authority
     from kubesim.controllers.manager import Manager, SettleReport
@@ -102,8 +103,10 @@ class Cluster:
         settle_clock: SettleClock,
         lock: Callable[[], AbstractContextManager[object]],
         runtime: RuntimeFactory | None,
+        images: Path | None = None,
     ) -> None:
         self._base_clock = base_clock
+        self._images = images
         self.parts = parts
         self.config = parts.config
         self.scheme = parts.scheme
@@ -133,6 +136,13 @@ class Cluster:
     def client(self) -> Client:
         """Speaks to the cluster as its administrator."""
         return self.parts.client("kubesim")
+
+    @cached_property
+    def given_images(self) -> GivenImages:
+        """The images that are given with the home and the configuration; those of ConfigMaps are the kubelet's matter."""
+        from kubesim.cluster.images import GivenImages
+
+        return GivenImages(self._images, self.config.images)
 
     @cached_property
     def authority(self) -> Authority:
@@ -445,6 +455,7 @@ class Cluster:
                 nodes=self.config.node_names(),
                 config=kubelet.KubeletConfig.of(self.config.dns_address, self.config.addresses(HOST)[0]),
                 network=self._network_of,
+                given_images=self.given_images,
             )
         return standard.in_order(found)
 
@@ -471,13 +482,15 @@ def build(
     runtime: RuntimeFactory | None = None,
     kinds: Kinds | None = None,
     admission: Chain | None = None,
+    images: Path | None = None,
 ) -> Cluster:
     """Put a cluster together on a store; in an empty store it is made, in another one `config` is what the
     store says.
 
     `clock` and `identities` stand in for those that the configuration asks for. `cache_dir` keeps compiled
     schemas. `lock` keeps other processes from settling at the same time. `kinds` gives the kinds of a version
-    where several clusters share them, `admission` takes the place of the plugins that are on by default.
+    where several clusters share them, `admission` takes the place of the plugins that are on by default. `images` is
+    a directory with descriptions of images, which need not be there.
     Raises ConfigError, StorageError.
     """
     kept = storage.get_note(NOTE)
@@ -499,6 +512,7 @@ def build(
         lock=lock,
         runtime=runtime,
         admission=admission or Chain(lambda: default_plugins(identities=cluster.parts.identities)),
+        images=images,
     )
     if kept is None:
         _make(cluster, base)
@@ -524,6 +538,7 @@ def _assemble(
     lock: Callable[[], AbstractContextManager[object]],
     runtime: RuntimeFactory | None,
     admission: Chain,
+    images: Path | None,
 ) -> Cluster:
     allocator = ServiceAllocator(
         service_cidrs=config.service_cidrs, node_port_range=config.node_port_range, identities=identities
@@ -540,6 +555,7 @@ def _assemble(
         advice={
             "Service": lazy("kubesim.diagnosis.advice", "advise_service"),
             "Ingress": lazy("kubesim.diagnosis.advice", "advise_ingress"),
+            "ConfigMap": lazy("kubesim.diagnosis.imageadvice", "advise_config_map"),
         },
     )
     server = APIServer(
@@ -573,6 +589,7 @@ def _assemble(
         settle_clock=clock,
         lock=lock,
         runtime=runtime,
+        images=images,
     )
     return cluster
 

@@ -46,7 +46,8 @@ class ClusterConfig:
     stops the clock at a moment; `created` is when the cluster was made. `load_balancer_pool` are the addresses for
     Services of type LoadBalancer, as `address_range` reads them; without any they wait for one for ever. With
     `ingress` there is a simulated ingress-nginx. `pod_cidr` are networks with a comma between them, one of a family; a
-    family of the Services that has none there has the usual one.
+    family of the Services that has none there has the usual one. `images` are documents of docs/images.md, each with the
+    name of its source.
     """
 
     name: str = "default"
@@ -61,6 +62,7 @@ class ClusterConfig:
     created: datetime | None = None
     load_balancer_pool: tuple[str, ...] = ()
     ingress: bool = False
+    images: tuple[tuple[str, str], ...] = ()
 
     def validate(self) -> None:
         """Raises ConfigError."""
@@ -162,6 +164,8 @@ class ClusterConfig:
         found = asdict(self)
         for name in ("frozen_at", "created"):
             found[name] = format_time(found[name]) if found[name] else None
+        if not self.images:
+            del found["images"]  # for versions that know nothing of them
         return encode(found)
 
 
@@ -171,6 +175,7 @@ def decode_config(text: bytes) -> ClusterConfig:
     for name in ("service_cidrs", "node_port_range", "load_balancer_pool"):
         if name in found:  # clusters of older versions have no pool
             found[name] = tuple(found[name])
+    found["images"] = tuple((source, text) for source, text in found.get("images") or ())
     if found.get("pod_cidr") == POD_CIDRS[4]:
         found["pod_cidr"] = ""  # older versions wrote it down unasked, whatever the families
     for name in ("frozen_at", "created"):

@@ -8,6 +8,7 @@ Everything below it is the owner's alone (directories 0700, files 0600). Layout:
     HOME/sims/NAME/settle.lock  held by the process that runs the controllers
     HOME/sims/NAME/kubeconfig   how other programs reach the cluster while it is served
     HOME/sims/.NAME.*           a cluster that is being made or deleted
+    HOME/images/*.yaml          images of the user's own (docs/images.md)
     HOME/kubeconfig             contexts and namespaces, written by `kubesim config`
     HOME/run/                   what belongs to the background process (`cluster.rundirectory`)
 
@@ -57,6 +58,11 @@ class Home:
     def cache(self) -> Path:
         """Where compiled schemas are kept."""
         return self.path / "cache"
+
+    @property
+    def images(self) -> Path:
+        """Where descriptions of images are that all clusters know."""
+        return self.path / "images"
 
     @property
     def kubeconfig(self) -> Path:

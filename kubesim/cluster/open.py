@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -90,6 +90,7 @@ def parse_config(
     kube_dns: bool = False,
     load_balancer_pool: str = "",
     ingress: bool = False,
+    images: Sequence[tuple[str, str]] = (),
 ) -> ClusterConfig:
     """A configuration from the words of a command line. Raises ConfigError."""
     low, dash, high = node_port_range.partition("-")
@@ -107,8 +108,15 @@ def parse_config(
         frozen_at=_frozen_at(clock),
         load_balancer_pool=tuple(p.strip() for p in load_balancer_pool.split(",") if p.strip()),
         ingress=ingress,
+        images=tuple(images),
     )
     config.validate()
+    if images:
+        from kubesim.cluster.images import GivenImages
+
+        problems = GivenImages(None, images).problems()
+        if problems:
+            raise ConfigError("\n".join(problem.text for problem in problems))
     # Only asked of a new cluster: reading which versions there are costs what a cold command must not pay.
     from kubesim.apimachinery.schema.tables import available_versions
 
@@ -141,7 +149,14 @@ def _built(home: Home, storage: Storage, folder: Path, config: ClusterConfig) ->
     from kubesim.cluster.build import build
     from kubesim.cluster.containers import make_runtime
 
-    return build(config, storage, cache_dir=home.cache, lock=settle_lock(folder / LOCK), runtime=make_runtime)
+    return build(
+        config,
+        storage,
+        cache_dir=home.cache,
+        lock=settle_lock(folder / LOCK),
+        runtime=make_runtime,
+        images=home.images,
+    )
 
 
 def settle_lock(path: Path) -> Callable[[], AbstractContextManager[object]]:

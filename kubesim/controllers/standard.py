@@ -27,6 +27,7 @@ ORDER: Final = (
     "node-lifecycle-controller",
     "taint-eviction-controller",
     "scheduler",
+    "image-catalogue-controller",
     "kubelet",
     "pod-garbage-collector-controller",
     "endpoints-controller",

@@ -6,14 +6,15 @@ Pod's own text has a part in it: who cannot know says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from kubesim.apis.podfacts import status_of
-from kubesim.runtime.images import ImagePullError
+from kubesim.kubelet.catalogues import Catalogues, nothing
+from kubesim.runtime.images import PROGRAM, ImagePullError
 from kubesim.runtime.spec import ContainerPort, ContainerSpec, StartError
 from kubesim.util.clock import FrozenClock
 from kubesim.util.jsontypes import JSONObject, dig, encode
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from kubesim.diagnosis.view import PodView, View
     from kubesim.runtime.application import Listener
     from kubesim.runtime.container import ContainerRuntime
+    from kubesim.runtime.images import Catalogue, Document
 
 _LOOPBACK: Final = ("127.", "::1", "localhost")
 _SOMETIME: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -68,28 +70,46 @@ class Listening(Protocol):
 class Predicted:
     """Tries out what the containers of Pods would listen on that do not run."""
 
-    def __init__(self) -> None:
+    def __init__(self, given: Callable[[], Sequence[Document]] = nothing) -> None:
+        """`given` are descriptions of images other than those in ConfigMaps."""
+        self._given = given
         self._known: dict[bytes, tuple[Bound, ...] | None] = {}
+        self._catalogues: tuple[View, Catalogues] | None = None
 
     def of(self, pod: PodView, view: View) -> tuple[Bound, ...] | None:
         found: list[Bound] = []
         for container in pod.containers:
-            bound = self._container(pod, container)
+            bound = self._container(pod, container, view)
             if bound is None:
                 return None
             found += bound
         return tuple(found)
 
-    def _container(self, pod: PodView, container: JSONObject) -> tuple[Bound, ...] | None:
+    def _container(self, pod: PodView, container: JSONObject, view: View) -> tuple[Bound, ...] | None:
         if not _stands_alone(pod, container):
             return None
+        catalogue = self._catalogue(pod.namespace, view)
+        try:
+            image = catalogue.image(str(container.get("image") or ""))
+        except ImagePullError:
+            return None
+        if not image.known:
+            return None
         said = {f: container.get(f) for f in ("name", "image", "command", "args", "env", "ports")}
-        key = encode(said)
+        key = encode(said | {"own": image.own})
         if key not in self._known:
-            self._known[key] = self._try_out(container)
+            self._known[key] = self._try_out(container, catalogue)
         return self._known[key]
 
-    def _try_out(self, container: JSONObject) -> tuple[Bound, ...] | None:
+    def _catalogue(self, namespace: str, view: View) -> Catalogue:
+        """The images there are: a view is of a cluster that stands still."""
+        if self._catalogues is None or self._catalogues[0] is not view:
+            documents = self._given()
+            made = Catalogues(view.client, lambda: self._runtime.catalogue, lambda: documents, once=True)
+            self._catalogues = view, made
+        return self._catalogues[1].of(namespace)
+
+    def _try_out(self, container: JSONObject, catalogue: Catalogue) -> tuple[Bound, ...] | None:
         from kubesim.kubelet.environment import expand
 
         variables = {e["name"]: str(e.get("value") or "") for e in container.get("env") or ()}
@@ -112,14 +132,26 @@ class Predicted:
             pod_ips=("10.244.1.2",),
         )
         try:
-            if not self._runtime.catalogue.image(spec.image).known:
-                return None
-            state = self._runtime.start(spec)
+            state = self._runtime.start(spec, catalogue)
         except (ImagePullError, StartError):
             return None
-        if not state.running or state.look_again is not None:
+        if not state.running:
+            return None
+        if (described := self._described(spec)) is not None:
+            return _bound(described, name)
+        if state.look_again is not None:
             return None  # it ends, or something more is to come
         return _bound(self._runtime.listeners(spec.id), name)
+
+    def _described(self, spec: ContainerSpec) -> list[Listener] | None:
+        """What a program will listen on that is described by that, whether or not it does so yet."""
+        machine = self._runtime.machine(spec.id)
+        entry = machine.processes[1]
+        if machine.image.runs is None or (entry.service or {}).get("application") != PROGRAM:
+            return None
+        from kubesim.runtime.applications.described import comes_to_listen, listeners
+
+        return listeners(machine, entry, {"listens": comes_to_listen(machine.image.runs)})
 
     @cached_property
     def _runtime(self) -> ContainerRuntime:

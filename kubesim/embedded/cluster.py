@@ -36,6 +36,7 @@ from kubesim.cluster.home import DEFAULT_SIM, Home, HomeError, default_home
 from kubesim.cluster.open import open_cluster, parse_config, settle_lock
 from kubesim.embedded import manifests
 from kubesim.embedded.commandline import MethodSession, Result, run_command
+from kubesim.embedded.images import Images, documents_of
 from kubesim.embedded.manifests import Manifest, plain_errors, source_of
 from kubesim.runtime.spec import ExecError, Streams
 from kubesim.storage.memory import MemoryStorage
@@ -57,7 +58,8 @@ class Cluster:
     `seed` makes addresses, ports, names and uids the same each time; `clock` (a time, such as
     `2026-01-01T09:00:00Z`) makes time stand still but for `advance` and for waiting. A file at `path` that
     has a cluster already is opened as it was made. Services of type LoadBalancer get addresses of the
-    `load_balancer_pool` (`172.18.255.200-172.18.255.250`); `ingress` is a simulated ingress-nginx. Two
+    `load_balancer_pool` (`172.18.255.200-172.18.255.250`); `ingress` is a simulated ingress-nginx; `images`
+    describe what images of your own do (docs/images.md): a file, text in YAML, a dict, or several of them. Two
     networks of Services with a comma between them (`10.96.0.0/16,fd00:10:96::/112`) make it dual-stack.
 
         with Cluster(nodes=3, seed=1) as cluster:
@@ -83,6 +85,7 @@ class Cluster:
         kube_dns: bool = False,
         load_balancer_pool: str = "",
         ingress: bool = False,
+        images: Images = (),
         path: str | os.PathLike[str] | None = None,
     ) -> None:
         """Raises ValueError for settings that no cluster can have."""
@@ -95,6 +98,7 @@ class Cluster:
             kube_dns=kube_dns,
             load_balancer_pool=load_balancer_pool,
             ingress=ingress,
+            images=documents_of(images),
             node_port_range="30000-32767",
             seed="" if seed is None else str(seed),
             clock=clock.isoformat() if isinstance(clock, datetime) else clock or "",

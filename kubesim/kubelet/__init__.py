@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
@@ -16,6 +16,7 @@ from kubesim.util.state import StateStore
 
 if TYPE_CHECKING:
     from kubesim.runtime.container import ContainerRuntime
+    from kubesim.runtime.images import Document
     from kubesim.runtime.network_view import NetworkView
 
 __all__ = ["HOLD_ANNOTATION", "KubeletConfig", "reconcilers"]
@@ -33,21 +34,26 @@ def reconcilers(
     config: KubeletConfig | None = None,
     present: Callable[[], datetime] | None = None,
     network: Callable[[str], NetworkView | None] | None = None,
+    given_images: Callable[[], Sequence[Document]] | None = None,
 ) -> list[Reconciler]:
     """The kubelets of `nodes`, the names of the nodes that are simulated; other nodes' Pods are left alone.
 
     `present` tells the time up to which is caught up; by default the clock is asked. `network` is how a node sees it, for
-    the requests of lifecycle hooks.
+    the requests of lifecycle hooks. `given_images` are documents with images of users' own, those of the cluster's
+    ConfigMaps apart.
 
     When a container changes other than through the kubelet (a command killed its process), enqueue the
     Pod's key for the controller `kubelet`: `Manager.enqueue`.
     """
+    from kubesim.kubelet.catalogues import CatalogueController, Catalogues, nothing
     from kubesim.kubelet.kubelet import Kubelet
 
     if present is None:
         # While a settle catches up, its clock shows the past, and says what the present is.
         present = cast("Callable[[], datetime]", getattr(clock, "present", clock.now))
+    catalogues = Catalogues(client, lambda: runtime.catalogue, given_images or nothing)
     return [
+        CatalogueController(client, catalogues, events.recorder("kubelet")),
         Kubelet(
             client,
             clock=clock,
@@ -58,6 +64,7 @@ def reconcilers(
             nodes=nodes,
             config=config or KubeletConfig(),
             present=present,
+            catalogues=catalogues,
             network=network,
-        )
+        ),
     ]

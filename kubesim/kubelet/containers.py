@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from kubesim.apimachinery.meta import namespace_of
 from kubesim.client.recorder import NORMAL, WARNING, Occurrence
 from kubesim.kubelet import probes
+from kubesim.kubelet.catalogues import Catalogues
 from kubesim.kubelet.config import KubeletConfig
 from kubesim.kubelet.downward import PodFacts
 from kubesim.kubelet.environment import build_environment, expand
@@ -98,9 +100,11 @@ class Containers:
         identities: Identities,
         config: KubeletConfig,
         present: Callable[[], datetime],
+        catalogues: Catalogues,
         network: NetworkOf | None = None,
     ) -> None:
         self._runtime = runtime
+        self._catalogues = catalogues
         self._hooks = Hooks(runtime, config=config, network=network)
         self._present = present
         self._sources = sources
@@ -163,7 +167,7 @@ class Containers:
         if pulling:
             work.event(NORMAL, "Pulling", f"Pulling image {quote(image)}", record)
         try:
-            pulled = self._runtime.pull(image)
+            pulled = self._runtime.pull(image, self._catalogues.of(namespace_of(work.pod)))
         except ImagePullError as error:
             self._pull_failed(work, image, record, error, present=present)
             return None
@@ -233,7 +237,8 @@ class Containers:
         record.hook_until, record.hook_error = None, ""
         work.event(NORMAL, "Created", f"Created container: {record.name}", record)
         try:
-            state = self._runtime.start(self._spec(work, container, record, environment))
+            spec = self._spec(work, container, record, environment)
+            state = self._runtime.start(spec, self._catalogues.of(spec.pod_namespace))
         except StartError as error:
             self._start_failed(work, record, error)
             return

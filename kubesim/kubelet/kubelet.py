@@ -26,6 +26,7 @@ from kubesim.client.reconcile import DONE, KeysOf, Result
 from kubesim.client.recorder import EventBroadcaster, EventRecorder, object_reference
 from kubesim.client.resources import CONFIG_MAPS, PODS, SECRETS
 from kubesim.kubelet.addresses import PodAddresses
+from kubesim.kubelet.catalogues import Catalogues
 from kubesim.kubelet.config import KubeletConfig
 from kubesim.kubelet.containers import Containers, PodWork
 from kubesim.kubelet.hooks import NetworkOf
@@ -65,6 +66,7 @@ class Kubelet:
         nodes: Collection[str],
         config: KubeletConfig,
         present: Callable[[], datetime],
+        catalogues: Catalogues,
         network: NetworkOf | None = None,
     ) -> None:
         self._client = client
@@ -76,6 +78,7 @@ class Kubelet:
         self._records = Records(state)
         self._runtime = runtime
         self._sources = Sources(client)
+        self._catalogues = catalogues
         self._recorders: dict[str, EventRecorder] = {}
         self._pods: dict[str, JSONObject | None] = {}
         containers = Containers(
@@ -85,6 +88,7 @@ class Kubelet:
             identities=identities,
             config=config,
             present=present,
+            catalogues=catalogues,
             network=network,
         )
         self._worker = PodWorker(
@@ -123,6 +127,7 @@ class Kubelet:
 
     def begin(self, keys: Sequence[str]) -> None:
         self._sources.forget()
+        self._catalogues.look_anew()
         self._runtime.look_anew()  # commands in containers run in other threads and processes
         by_namespace: dict[str, list[str]] = {}
         for key in keys:

@@ -51,9 +51,10 @@ class Construction:
     def build(
         self, spec: ContainerSpec, image: Image, files: dict[str, Any], booted: float
     ) -> LoadedContainer:
-        tree = self._trees.get(str(image.reference))
+        known = f"{image.reference} {image.own}" if image.own else str(image.reference)
+        tree = self._trees.get(known)
         if tree is None:
-            tree = self._trees[str(image.reference)] = image_tree(image)
+            tree = self._trees[known] = image_tree(image)
         root = Overlay(tree, Overlay.load(files), read_only=False)
         fs = FileSystem(root, now=self._now)
         journal = Journal(self._store, f"runtime/{spec.id}/log/")

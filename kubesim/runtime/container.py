@@ -14,15 +14,17 @@ or for a reader of its output. Whoever talks to a listener's application holds i
 
 from __future__ import annotations
 
+import posixpath
 from datetime import datetime
 
 from kubesim.runtime.application import Listener
 from kubesim.runtime.attach import AttachContainers
 from kubesim.runtime.construction import NetworkFactory
 from kubesim.runtime.execution import exec_problem, execute
-from kubesim.runtime.images import DEFAULT_PATH, ImagePullError
+from kubesim.runtime.filesystem import FILE, Node
+from kubesim.runtime.images import DEFAULT_PATH, PROGRAM, Catalogue, ImagePullError
 from kubesim.runtime.journal import LogLine
-from kubesim.runtime.launch import command_line
+from kubesim.runtime.launch import command_line, make_directories
 from kubesim.runtime.loaded import LoadedContainer
 from kubesim.runtime.machine import Machine, ProcessEntry
 from kubesim.runtime.running import ended
@@ -56,23 +58,29 @@ class ContainerRuntime(AttachContainers):
         """Containers that are loaded from now on are in this network."""
         self._construction.network = network
 
-    def pull(self, image: str) -> PulledImage:
-        """Have an image on the node. Raises ImagePullError."""
-        found = self.catalogue.image(image)
+    def pull(self, image: str, catalogue: Catalogue | None = None) -> PulledImage:
+        """Have an image on the node, of a catalogue other than the built-in one where it is given. Raises
+        ImagePullError.
+        """
+        found = (catalogue or self.catalogue).image(image)
         seconds = 0.4 + found.size / 90e6  # about 700 Mbit/s with unpacking
         return PulledImage(str(found.reference), found.image_id, found.size, round(seconds, 3), found.user)
 
     # A container's life
 
     @locked
-    def start(self, spec: ContainerSpec) -> ContainerState:
-        """Create and start a container; its main process runs until it waits or ends. Raises StartError."""
-        image = self.catalogue.image(spec.image)
+    def start(self, spec: ContainerSpec, catalogue: Catalogue | None = None) -> ContainerState:
+        """Create and start a container, from an image of a catalogue as `pull` has it; its main process runs until it
+        waits or ends. Raises StartError.
+        """
+        image = (catalogue or self.catalogue).image(spec.image)
         argv = command_line(spec, image)
         now = self._clock.now()
         container = self._build(spec, image, {}, now.timestamp())
         container.argv = argv
         container.state = ContainerState(running=True, started_at=now)
+        if image.runs is not None:
+            _put_program(container, argv[0])
         self._check_executable(container, argv)
         container.machine.processes[1] = ProcessEntry(1, argv, now.timestamp())
         self._loaded[spec.id] = container
@@ -226,6 +234,19 @@ class ContainerRuntime(AttachContainers):
         """After a start: what is already due, then keep."""
         self._advance(container, self._now())
         self._keep(container)
+
+
+def _put_program(container: LoadedContainer, name: str) -> None:
+    """An image that is described by what it does runs so under any command that names no program: how its program is
+    called, and where it stands, need not be told.
+    """
+    machine = container.machine
+    if name.rpartition("/")[2] and machine.program(name.rpartition("/")[2]) is None:
+        path = name if "/" in name else f"/usr/local/bin/{name}"
+        path = posixpath.normpath(posixpath.join(machine.workdir, path))
+        if machine.which(name, machine.env.get("PATH", DEFAULT_PATH), machine.workdir) is None:
+            make_directories(machine.fs, posixpath.dirname(path))
+            container.root.put(path, Node(FILE, 0o755, b"\x7fELF", program=PROGRAM))
 
 
 def _runs_as_echo(container: LoadedContainer) -> bool:

@@ -8,9 +8,9 @@ content, with the number of containers that have them, and go with the last one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import sha256
 
 from kubesim.runtime.keeping import pack, unpack
+from kubesim.runtime.shared import Shared
 from kubesim.util.state import StateStore
 
 FEW = 100
@@ -22,7 +22,7 @@ class Environments:
     """The environments in a state store. Whoever calls has it to himself."""
 
     def __init__(self, state: StateStore) -> None:
-        self._state = state
+        self._shared = Shared(state, "runtime/env")
         self._known: dict[str, Mapping[str, str]] = {}
 
     def keep(self, env: Mapping[str, str]) -> str:
@@ -30,12 +30,8 @@ class Environments:
         if len(env) <= FEW:
             return ""
         name = next((n for n, known in self._known.items() if known is env), "")
-        text = b"" if name else pack(dict(env))
-        name = name or sha256(text).hexdigest()
-        count = self._count(name)
-        if not count:
-            self._state.set(f"runtime/env/{name}", text or pack(dict(env)))
-        self._state.set(f"runtime/env-users/{name}", b"%d" % (count + 1))
+        if not name or not self._shared.keep_again(name):
+            name = self._shared.keep(pack(dict(env)))
         self._remember(name, env)
         return name
 
@@ -43,19 +39,13 @@ class Environments:
         """The environment of that name, shared with whoever else asks for it."""
         known = self._known.get(name)
         if known is None:
-            known = unpack(self._state.get(f"runtime/env/{name}") or b"{}")
+            known = unpack(self._shared.load(name) or b"{}")
             self._remember(name, known)
         return known
 
     def release(self, name: str) -> None:
         """One container less has it."""
-        count = self._count(name) - 1
-        self._state.set(f"runtime/env-users/{name}", b"%d" % count if count > 0 else None)
-        if count <= 0:
-            self._state.set(f"runtime/env/{name}", None)
-
-    def _count(self, name: str) -> int:
-        return int(self._state.get(f"runtime/env-users/{name}") or 0)
+        self._shared.release(name)
 
     def _remember(self, name: str, env: Mapping[str, str]) -> None:
         self._known.setdefault(name, env)

@@ -96,6 +96,8 @@ class HTTPResponse:
     reason: str = ""
     version: str = "1.1"
     close: bool = False
+    seconds: float = 0.0
+    """How long the server takes for it. Who asks lets them pass."""
 
     def __post_init__(self) -> None:
         if not self.reason:

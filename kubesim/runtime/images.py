@@ -1,19 +1,23 @@
 """The image catalogue: what an image contains, and which images cannot be pulled.
 
-The facts are data (`images.yaml`; more files of the same form may be added). An image is resolved once, when a Pod needs
-it; nothing is read before. An image that the catalogue does not name is `known=False` and runs as an HTTP echo.
+The facts are data (`images.yaml`). An image is resolved once, when a Pod needs it; nothing is read before. An image that the
+catalogue does not name is `known=False` and runs as an HTTP echo. Users' documents (`Document`) are read by
+`runtime.imageform`, and laid over the built-in catalogue (`Catalogue.extended`).
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import resources
 from typing import Any
 
+PROGRAM = "described"
+"""The simulated program that does what an image's `runs` says."""
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # github.com/distribution/reference: the grammar of an image's name.
@@ -90,6 +94,37 @@ def normalise(image: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Document:
+    """A text with images of a user's own, and where it is from."""
+
+    source: str
+    text: str
+    problem: str = ""
+    """Why there is no text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a document: the text begins with its source. Without `names` it concerns all of it."""
+
+    source: str
+    text: str
+    names: tuple[str, ...] = ()
+    """The images, by full name without a tag, that cannot be had because of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """What a document says, validated: entries in the form of `images.yaml`, their names full."""
+
+    source: str
+    images: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    place: str = ""
+    """What stands before `images` in messages: `my.yaml: `."""
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ImageFile:
     """A file of an image: its text, or where it links to."""
 
@@ -125,6 +160,10 @@ class Image:
     packages: tuple[str, ...]
     directories: tuple[str, ...] = ()
     files: Mapping[str, ImageFile] = field(default_factory=dict)
+    runs: Mapping[str, Any] | None = None
+    """What its program does, for an image that is described by that (`commands.described`)."""
+    own: str = ""
+    """Of a user's image a digest of all that is said of it; empty for those of the built-in catalogue."""
 
     @property
     def known(self) -> bool:
@@ -135,7 +174,7 @@ class Image:
         """A digest that is the same each time for the same name."""
         if self.reference.digest:
             return self.reference.digest
-        return "sha256:" + hashlib.sha256(f"kubesim image {self.reference}".encode()).hexdigest()
+        return "sha256:" + hashlib.sha256(f"kubesim image {self.reference}{self.own}".encode()).hexdigest()
 
     @property
     def image_id(self) -> str:
@@ -154,40 +193,42 @@ _UNREACHABLE_DOMAIN = ".invalid"
 class Catalogue:
     """The images that can be had, by name."""
 
-    def __init__(self, *documents: Mapping[str, Any]) -> None:
-        """Later documents win over earlier ones, entry by entry."""
-        self._sets: dict[str, str] = {}
-        self._bases: dict[str, dict[str, Any]] = {}
-        self._images: dict[str, dict[str, Any]] = {}
-        self._unknown: dict[str, Any] = {}
-        self._node: dict[str, Any] = {}
-        for document in documents:
-            self._sets |= document.get("command_sets") or {}
-            self._bases |= document.get("bases") or {}
-            self._images |= document.get("images") or {}
-            self._unknown = document.get("unknown") or self._unknown
-            self._node = document.get("node") or self._node
+    def __init__(self, document: Mapping[str, Any], additions: Iterable[Addition] = ()) -> None:
+        """Later additions win over earlier ones and over the document, name by name."""
+        self._document = document
+        self._sets: dict[str, str] = document["command_sets"]
+        self._bases: dict[str, Mapping[str, Any]] = dict(document["bases"])
+        self._images: dict[str, dict[str, Any]] = document["images"]
+        self._unknown: dict[str, Any] = document["unknown"]
+        self._node: dict[str, Any] = document["node"]
         self._by_name = {
             name: key for key, entry in self._images.items() for name in entry.get("names") or ()
         }
+        self._own: dict[str, Mapping[str, Any]] = {}  # users' entries by key
+        self._of_users: dict[str, tuple[str, Mapping[str, Any]]] = {}  # the same by the names of images
+        self._broken: dict[str, str] = {}
+        self.problems: tuple[Problem, ...] = ()
+        """What is wrong with the additions."""
+        for addition in additions:
+            self._add(addition)
         self._resolved: dict[str, Image] = {}
 
     @classmethod
-    def load(cls, *more: str) -> Catalogue:
-        """The built-in catalogue, and further YAML texts of the same form. Raises ValueError for a bad text."""
+    def load(cls) -> Catalogue:
+        """The built-in catalogue."""
         import yaml  # a tenth of this room's import time, for which only those pay who start a container
 
         loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        documents: list[Mapping[str, Any]] = []
-        for text in (resources.files(__package__).joinpath("images.yaml").read_text("utf-8"), *more):
-            try:
-                document = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader, the one in C where there is one
-            except yaml.YAMLError as error:
-                raise ValueError(f"image catalogue: {error}") from error
-            if not isinstance(document, dict):
-                raise ValueError("image catalogue: expected a mapping with the key images")  # noqa: TRY004
-            documents.append(document)
-        return cls(*documents)
+        text = resources.files(__package__).joinpath("images.yaml").read_text("utf-8")
+        return cls(yaml.load(text, Loader=loader))  # noqa: S506 - a safe loader, the one in C where there is one
+
+    def extended(self, documents: Iterable[Document]) -> Catalogue:
+        """The built-in catalogue of this one, with users' documents laid over it, the later ones over the earlier
+        ones. What is wrong with them is told by `problems`, and by images that cannot be pulled.
+        """
+        from kubesim.runtime.imageform import read  # pydantic, for those alone who have images of their own
+
+        return Catalogue(self._document, [read(document) for document in documents])
 
     def image(self, image: str) -> Image:
         """What an image contains. Raises ImagePullError as `pull` does."""
@@ -195,8 +236,63 @@ class Catalogue:
         if found is None:
             reference = parse_reference(image)
             _refuse_unpullable(reference)
+            if reference.name in self._broken:
+                raise ImagePullError(f"{_failed(reference)}: {self._broken[reference.name]}")
             found = self._resolved[image] = self._resolve(reference)
         return found
+
+    def _add(self, addition: Addition) -> None:
+        problems = list(addition.problems)
+        flat: dict[str, Mapping[str, Any]] = {}
+        for key, entry in addition.images.items():
+            try:
+                flat[key] = self._flatten(key, addition.images, ())
+            except _Wrong as wrong:
+                text = f"{addition.place}images.{key}.{wrong}"
+                problems.append(Problem(addition.source, text, tuple(entry["names"])))
+        self._own |= flat
+        for key, entry in flat.items():
+            for name in entry["names"]:
+                self._of_users[name] = key, entry
+                self._broken.pop(name, None)
+        broken: dict[str, list[str]] = {}
+        for problem in problems:
+            for name in problem.names:
+                broken.setdefault(name, []).append(problem.text)
+        self._broken |= {name: "; ".join(texts) for name, texts in broken.items()}
+        self.problems += tuple(problems)
+
+    def _flatten(
+        self, key: str, entries: Mapping[str, Mapping[str, Any]], trail: tuple[str, ...]
+    ) -> Mapping[str, Any]:
+        """A user's entry laid over the one that it is like: of the same document, of an earlier one, or built in."""
+        entry = entries[key]
+        like, base = entry.get("like"), entry.get("base")
+        if base is not None and base not in self._bases:
+            raise _Wrong("base", f'there is no base "{base}"', base, self._bases)
+        if not like:
+            return {"kind": key, **entry}
+        if like in entries and like != key:
+            if like in trail:
+                raise _Wrong("like", f"it is like itself, by way of {' and '.join(trail)}")
+            try:
+                below = self._flatten(like, entries, (*trail, key))
+            except _Wrong as wrong:
+                raise _Wrong("like", f"{like} is wrong: {wrong}") from None
+        elif like in self._own:
+            below = self._own[like]
+        elif like in self._images:
+            below = self._built_in(like)
+        else:
+            raise _Wrong("like", f'there is no image "{like}"', like, [*entries, *self._own, *self._images])
+        merged = _overlay(below, entry)
+        merged.pop("like", None)
+        return merged | {"variants": entry.get("variants")}
+
+    def _built_in(self, key: str) -> Mapping[str, Any]:
+        entry = self._images[key]
+        flat = _overlay(self._built_in(entry["like"]), entry) if entry.get("like") else entry
+        return {**flat, "kind": key}
 
     def node(self) -> Image:
         """What a node's own file system contains."""
@@ -207,14 +303,19 @@ class Catalogue:
         return found
 
     def _resolve(self, reference: Reference) -> Image:
-        key = self._by_name.get(reference.name, "")
-        entry = self._expand(self._images[key] if key else self._unknown)
+        key, own = self._of_users.get(reference.name, ("", None))
+        if own is None:
+            key = self._by_name.get(reference.name, "")
+        entry = self._expand(own or (self._images[key] if key else self._unknown))
         version = _version(reference.tag, [str(v) for v in entry.get("versions") or ()])
         for variant in entry.get("variants") or ():
             if re.search(variant["tag"], reference.tag):
                 entry = self._expand({**entry, **variant, "variants": None, "_expanded": None})
                 break
-        return _build(reference, key, version, entry)
+        if own is None:
+            return _build(reference, key, version, entry)
+        said = hashlib.sha256(json.dumps(own, sort_keys=True, default=str).encode()).hexdigest()
+        return replace(_build(reference, own["kind"], version, entry), runs=entry.get("runs"), own=said)
 
     def _expand(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         """Lay an entry over the one it is like, and over its base."""
@@ -232,9 +333,19 @@ class Catalogue:
         merged["_commands"] = f"{sets} {base.get('commands') or ''} {merged.get('commands') or ''}"
         return merged
 
-    def _base(self, name: str) -> dict[str, Any]:
+    def _base(self, name: str) -> Mapping[str, Any]:
         own = self._bases[name]
         return _overlay(self._base(own["from"]), own) if own.get("from") else own
+
+
+class _Wrong(Exception):
+    """What is wrong with a field of an entry; with a value, what it may have been meant to be."""
+
+    def __init__(self, field: str, text: str, value: str = "", allowed: Iterable[str] = ()) -> None:
+        from difflib import get_close_matches
+
+        near = get_close_matches(value, list(allowed), n=1)
+        super().__init__(f"{field}: {text}" + (f'; did you mean "{near[0]}"?' if near else ""))
 
 
 def _overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -324,10 +435,14 @@ def _build(reference: Reference, key: str, version: str, entry: Mapping[str, Any
     )
 
 
+def _failed(reference: Reference) -> str:
+    return f'failed to pull and unpack image "{reference}"'
+
+
 def _refuse_unpullable(reference: Reference) -> None:
     # The texts are containerd's, core/remotes/docker/resolver.go.
     host = reference.domain.partition(":")[0]
-    failed = f'failed to pull and unpack image "{reference}": failed to resolve reference "{reference}"'
+    failed = f'{_failed(reference)}: failed to resolve reference "{reference}"'
     if host.endswith(_UNREACHABLE_DOMAIN):
         tag = reference.digest or reference.tag
         head = f'failed to do request: Head "https://{reference.domain}/v2/{reference.path}/manifests/{tag}"'

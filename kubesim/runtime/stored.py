@@ -17,6 +17,7 @@ from kubesim.runtime.environments import Environments
 from kubesim.runtime.images import Catalogue, Image
 from kubesim.runtime.journal import Journal
 from kubesim.runtime.keeping import dump_spec, keep_tree, load_spec, pack, unpack
+from kubesim.runtime.keptimages import KeptImages
 from kubesim.runtime.loaded import LoadedContainer
 from kubesim.runtime.machine import Builder
 from kubesim.runtime.spec import ContainerSpec, NotRunning
@@ -65,6 +66,7 @@ class StoredContainers:
         """Called with the container's id when it ended through something other than `advance` and `stop`."""
         self._store = state
         self._environments = Environments(state)
+        self._images = KeptImages(state)
         self._clock = clock
         self._catalogue = catalogue
         self._wait = wait
@@ -83,6 +85,7 @@ class StoredContainers:
 
     @property
     def catalogue(self) -> Catalogue:
+        """The built-in one."""
         if self._catalogue is None:
             self._catalogue = Catalogue.load()
         return self._catalogue
@@ -125,8 +128,12 @@ class StoredContainers:
         journal = container.journal if container else Journal(self._store, f"runtime/{container_id}/log/")
         journal.remove()
         spec = self._store.get(f"runtime/{container_id}/spec")
-        if spec is not None and (shared := unpack(spec).get("shared_env")):
-            self._environments.release(shared)
+        if spec is not None:
+            kept = unpack(spec)
+            if shared := kept.get("shared_env"):
+                self._environments.release(shared)
+            if own := kept.get("own_image"):
+                self._images.release(own)
         for part in ("container", "files", "spec"):
             self._store.set(f"runtime/{container_id}/{part}", None)
 
@@ -157,7 +164,7 @@ class StoredContainers:
             record = record or self._store.get(f"runtime/{container_id}/container")
             if spec is None or record is None:
                 raise NotRunning(f'container "{container_id}" in namespace "k8s.io": not found')
-            container = self._restore(self._load_spec(spec), unpack(record))
+            container = self._restore(unpack(spec), unpack(record))
             container.kept, container.seen = record, self._looks
             self._bring_to_life(container)
         self._loaded[container_id] = container
@@ -179,13 +186,12 @@ class StoredContainers:
         for mount in container.spec.mounts:
             self._volumes.files(mount)
 
-    def _load_spec(self, stored: bytes) -> ContainerSpec:
-        kept = unpack(stored)
-        shared = kept.pop("shared_env", "")
-        return load_spec(kept | {"env": self._environments.load(shared)} if shared else kept)
-
-    def _restore(self, spec: ContainerSpec, record: dict[str, Any]) -> LoadedContainer:
-        image = self.catalogue.image(spec.image)
+    def _restore(self, kept: dict[str, Any], record: dict[str, Any]) -> LoadedContainer:
+        shared, own = kept.pop("shared_env", ""), kept.pop("own_image", "")
+        spec = load_spec(kept | {"env": self._environments.load(shared)} if shared else kept)
+        image = self._images.load(own) if own else None
+        if image is None:
+            image = self.catalogue.image(spec.image)
         files = self._store.get(f"runtime/{spec.id}/files")
         container = self._build(spec, image, unpack(files) if files else {}, record["booted"])
         container.restore(record)
@@ -208,7 +214,7 @@ class StoredContainers:
     def _keep(self, container: LoadedContainer) -> None:
         record = container.record()
         if not container.is_kept:
-            self._keep_spec(container.spec)
+            self._keep_spec(container.spec, container.machine.image)
             container.is_kept = True
         container.times_kept += 1
         container.kept, container.seen = pack(record | {"kept": container.times_kept}), self._looks
@@ -217,11 +223,13 @@ class StoredContainers:
         container.journal.flush()
         container.dirty = False
 
-    def _keep_spec(self, spec: ContainerSpec) -> None:
+    def _keep_spec(self, spec: ContainerSpec, image: Image) -> None:
         shared = self._environments.keep(spec.env)
         kept = dump_spec(replace(spec, env={}) if shared else spec)
         if shared:
             kept["shared_env"] = shared
+        if own := self._images.keep(image):
+            kept["own_image"] = own
         self._store.set(f"runtime/{spec.id}/spec", pack(kept))
 
     def _keep_files(self, container: LoadedContainer) -> None:

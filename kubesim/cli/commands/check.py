@@ -62,7 +62,8 @@ def listening_of(context: Context) -> Listening:
 
     session = context.session
     runtime = None if session.remote else session.cluster.runtime
-    return Running(runtime, Predicted()) if runtime is not None else Predicted()
+    predicted = Predicted(session.given_images)
+    return Running(runtime, predicted) if runtime is not None else predicted
 
 
 def _of_files(context: Context) -> tuple[list[Finding], list[str]]:
@@ -70,9 +71,11 @@ def _of_files(context: Context) -> tuple[list[Finding], list[str]]:
     from kubesim.diagnosis.engine import examine, ordered
     from kubesim.diagnosis.listening import Predicted
     from kubesim.diagnosis.view import View
+    from kubesim.kubelet.catalogues import nothing
 
     branch = _branch(context)
-    view = View(branch.client, Predicted(), planning=True, node_ports=branch.config.node_port_range)
+    given = nothing if context.flags.is_set("alone") else context.session.given_images
+    view = View(branch.client, Predicted(given), planning=True, node_ports=branch.config.node_port_range)
     outcome = apply_manifests(context, branch, view)
     after = View(
         branch.client,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -42,6 +43,14 @@ Pool = Annotated[
 ]
 Seed = Annotated[str, typer.Option(help="With a seed, random values come out the same each time.")]
 KubeDNS = Annotated[bool, typer.Option("--kube-dns", help="With the Service kube-dns in kube-system.")]
+Images = Annotated[
+    Sequence[str],
+    typer.Option(
+        help="A file with descriptions of images of your own (docs/images.md); may be repeated.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
 Clock = Annotated[str, typer.Option(help="`system`, or a time in RFC 3339 at which the clock stands still.")]
 
 
@@ -50,6 +59,16 @@ def _context(context: typer.Context) -> Context:
     if not isinstance(found, Context):
         raise TypeError("the application was started without a command's context")
     return found
+
+
+def _document(context: Context, name: str) -> tuple[str, str]:
+    """A description of images, with the name that the user knows it by."""
+    try:
+        return name, context.session.path(name).read_text("utf-8")
+    except UnicodeDecodeError:
+        raise CLIError(f"cannot read {name}: want text in UTF-8") from None
+    except OSError as error:
+        raise CLIError(f"cannot read {name}: {(error.strerror or str(error)).lower()}") from None
 
 
 @app.command("list")
@@ -84,6 +103,7 @@ def create(
     clock: Clock = "system",
     *,
     kube_dns: KubeDNS = False,
+    images: Images = (),
     ingress: Annotated[
         bool, typer.Option("--ingress", help="With a simulated ingress-nginx, and its IngressClass nginx.")
     ] = False,
@@ -104,6 +124,7 @@ def create(
             seed=seed,
             clock=clock,
             kube_dns=kube_dns,
+            images=[_document(own, name) for name in images],
         )
         with working(own.streams, f"Making {name} …"):
             own.session.create_cluster(config)

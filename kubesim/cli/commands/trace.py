@@ -77,12 +77,18 @@ def _trace(context: Context, place: str, to: str, protocol: TransportProtocol | 
 
 def _order(context: Context, pod: JSONObject) -> Order | None:
     """In which order a program of the Pod tries the addresses of a name: its image's C library says."""
+    from kubesim.apimachinery.meta import namespace_of
+    from kubesim.kubelet.catalogues import Catalogues
     from kubesim.runtime.images import ImagePullError
     from kubesim.runtime.resolver import order_of
 
-    runtime = context.session.cluster.runtime
+    cluster = context.session.cluster
+    runtime = cluster.runtime
+    if runtime is None:
+        return None
+    catalogues = Catalogues(cluster.client, lambda: runtime.catalogue, cluster.given_images, once=True)
     try:
-        return order_of(runtime.catalogue.image(pod["spec"]["containers"][0]["image"])) if runtime else None
+        return order_of(catalogues.of(namespace_of(pod)).image(pod["spec"]["containers"][0]["image"]))
     except ImagePullError:
         return None
 

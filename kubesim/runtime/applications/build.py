@@ -14,7 +14,7 @@ _MODULES = {
     "netexec": "agnhost", "serve-hostname": "agnhost", "porter": "agnhost", "test-webserver": "files",
     "liveness": "agnhost", "grpc-health": "agnhost", "no-snat": "agnhost", "net": "agnhost", "guestbook": "agnhost",
     "tcp-reset": "agnhost", "port-forward-tester": "agnhost", "fake-gitserver": "agnhost", "nettest": "agnhost",
-    "coredns": "coredns",
+    "coredns": "coredns", "described": "described",
 }  # fmt: skip
 _OUTSIDE = ("ingress-nginx",)
 """Without a cluster around it, it serves nobody."""

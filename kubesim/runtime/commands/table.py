@@ -41,6 +41,7 @@ _MODULES: dict[str, str] = {
     "stores": "redis-server redis-cli postgres pg_isready mysqld mariadbd mysqladmin mariadb-admin",
     "echoes": "http-echo whoami-server echo-server hello-app run.sh node pause entrypoint.sh",
     "agnhost": "agnhost",
+    "described": "described",
     "coredns": "coredns",
     "python": "python python3",
 }
