@@ -88,7 +88,7 @@ class Prober:
         if probe.get("exec"):
             return self._exec(target, probe["exec"].get("command") or [])
         if probe.get("httpGet"):
-            return self._http(target, probe["httpGet"])
+            return self._http(target, probe["httpGet"], probe.get("timeoutSeconds") or 1)
         if probe.get("tcpSocket"):
             action = probe["tcpSocket"]
             host, port = action.get("host") or target.pod_ip, _port(target.container, action.get("port"))
@@ -109,7 +109,7 @@ class Prober:
         text = (out + err)[:_OUTPUT_LIMIT].decode("utf-8", "replace")
         return Answer(success=code == 0, output=text, settled=False)
 
-    def _http(self, target: Target, action: JSONObject) -> Answer:
+    def _http(self, target: Target, action: JSONObject, seconds: int) -> Answer:
         host, port = action.get("host") or target.pod_ip, _port(target.container, action.get("port"))
         scheme = (action.get("scheme") or "HTTP").lower()
         path = action.get("path") or "/"
@@ -130,6 +130,9 @@ class Prober:
         headers = [*(h for h in standard if h[0].lower() not in named), *headers, ("Connection", "close")]
         request = HTTPRequest("GET", path if path.startswith("/") else f"/{path}", headers)
         response = listener.application.handle(request, self.peer(target, host, port))
+        if response.seconds > seconds:
+            why = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+            return _no(f'Get "{url}": {why}')
         if 200 <= response.status < 400:
             return _YES
         return _no(f"HTTP probe failed with statuscode: {response.status}")

@@ -349,6 +349,8 @@ class HTTPConversation:
         self._continued = False
         self.closed = False
         self.greeting = b""
+        self.seconds = 0.0
+        """How long the server takes for what `receive` gave last."""
 
     def receive(self, data: bytes) -> bytes:
         """What the server sends back once it has these bytes too."""
@@ -356,6 +358,7 @@ class HTTPConversation:
             return b""
         reader = self._reader
         reader.feed(data)
+        self.seconds = 0.0
         out = bytearray()
         while reader and not self.closed:
             try:
@@ -371,6 +374,7 @@ class HTTPConversation:
                 break
             self._continued = False
             answer = self._handle(request)
+            self.seconds += answer.seconds
             self.closed = answer.close or not request.keep_alive
             out += answer.encode(head_only=request.method == "HEAD" or answer.status in (204, 304))
         return bytes(out)

@@ -270,7 +270,8 @@ def read(document: Document) -> Addition:
     try:
         values = [d.value for d in load_documents(document.text.encode())]
     except (YAMLSyntaxError, UnicodeError) as error:
-        return Addition(source, problems=(Problem(source, f"{source}: {error}"),))
+        text = str(error).removeprefix("error converting YAML to JSON: ")
+        return Addition(source, problems=(Problem(source, f"{source}: {text}"),))
     images: dict[str, Mapping[str, Any]] = {}
     problems: list[Problem] = []
     for count, value in enumerate(values, 1):

@@ -284,7 +284,9 @@ class Catalogue:
         elif like in self._images:
             below = self._built_in(like)
         else:
-            raise _Wrong("like", f'there is no image "{like}"', like, [*entries, *self._own, *self._images])
+            raise _Wrong(
+                "like", f'there is no image "{like}"', like, {*entries, *self._own, *self._images} - {key}
+            )
         merged = _overlay(below, entry)
         merged.pop("like", None)
         return merged | {"variants": entry.get("variants")}
@@ -344,7 +346,7 @@ class _Wrong(Exception):
     def __init__(self, field: str, text: str, value: str = "", allowed: Iterable[str] = ()) -> None:
         from difflib import get_close_matches
 
-        near = get_close_matches(value, list(allowed), n=1)
+        near = get_close_matches(value, list(allowed), n=1, cutoff=0.7)
         super().__init__(f"{field}: {text}" + (f'; did you mean "{near[0]}"?' if near else ""))
 
 

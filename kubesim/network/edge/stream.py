@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from kubesim.network.edge.dialling import Gone, Line
 from kubesim.network.edge.encryption import TLS
-from kubesim.runtime.http1 import PLAIN_METHODS
+from kubesim.runtime.http1 import PLAIN_METHODS, HTTPConversation
 from kubesim.runtime.network_view import NetworkError, Refused
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class Stream(asyncio.Protocol):
         self._ended = False
         self._leaving = False
         self._scheduled = False
+        self._held: asyncio.TimerHandle | None = None
+        """An answer that a server takes its time for."""
         self._timer: asyncio.TimerHandle | None = None
 
     # What the transport tells
@@ -76,6 +78,8 @@ class Stream(asyncio.Protocol):
         self._edge.leave(self)
         if self._timer is not None:
             self._timer.cancel()
+        if self._held is not None:
+            self._held.cancel()
         self._waiting.clear()
         self._leaving = True
         talk, line = self._talk, self._line
@@ -157,18 +161,20 @@ class Stream(asyncio.Protocol):
     def _go_on(self) -> None:
         """Hand over what has come, no more than the client takes the answers to."""
         talk, line = self._talk, self._line
-        if talk is None or line is None or self._leaving:
+        if talk is None or line is None or self._leaving or self._held is not None:
             return
         self._edge.touch(self)
         turns = 0
-        while self._waiting and not self._full and not talk.closed and turns < TURN:
+        while self._waiting and not (self._full or self._held or talk.closed) and turns < TURN:
             turns += 1
             piece = bytes(self._waiting[:PIECE])
             del self._waiting[:PIECE]
             if not self._guarded(partial(self._hand_over, line, talk, piece)):
                 return
         self._edge.dirty()
-        if talk.closed:
+        if self._held is not None:
+            self.transport.pause_reading()
+        elif talk.closed:
             self._finish()
         elif self._waiting and not self._full:
             self.transport.pause_reading()
@@ -182,7 +188,16 @@ class Stream(asyncio.Protocol):
             self.transport.resume_reading()
 
     def _hand_over(self, line: Line, talk: Conversation, piece: bytes) -> None:
-        self._send(line.ask(lambda: talk.receive(piece)))
+        answer = line.ask(lambda: talk.receive(piece))
+        if isinstance(talk, HTTPConversation) and talk.seconds:
+            self._held = self._edge.loop.call_later(talk.seconds, partial(self._let_go, answer))
+        else:
+            self._send(answer)
+
+    def _let_go(self, answer: bytes) -> None:
+        self._held = None
+        if not self._leaving and self._guarded(partial(self._send, answer)):
+            self._go_on()
 
     def _again(self) -> None:
         self._scheduled = False

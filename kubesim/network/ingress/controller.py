@@ -208,7 +208,14 @@ class IngressServer(Server):
         fields.append(("Content-Length", length or str(len(found.body))))
         fields.append(("Connection", "keep-alive" if request.keep_alive else "close"))
         fields += [(k, v) for k, v in found.headers if k.lower() not in _DROPPED]
-        return HTTPResponse(found.status, fields, found.body, found.reason, close=not request.keep_alive)
+        return HTTPResponse(
+            found.status,
+            fields,
+            found.body,
+            found.reason,
+            close=not request.keep_alive,
+            seconds=found.seconds,
+        )
 
     # What it says itself
 

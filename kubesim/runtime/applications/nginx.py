@@ -44,6 +44,9 @@ _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _SIZES = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
+READ_TIMEOUT = 60.0
+"""proxy_read_timeout's default."""
+
 
 class _Exchange:
     """One request on its way through the configuration."""
@@ -441,6 +444,12 @@ class Nginx(Server):
                 shown,
             )
             return self._error(exchange, 502)
+        if found.seconds > READ_TIMEOUT:
+            why = "upstream timed out (110: Connection timed out) while reading response header from upstream"
+            self._complain(exchange, why, shown)
+            late = self._error(exchange, 504)
+            late.seconds = READ_TIMEOUT
+            return late
         skipped = ("server", "date", "connection", "keep-alive", "transfer-encoding", "content-length")
         fields: Headers = [("Server", self._version), ("Date", http_date(self.machine.clock()))]
         kind = found.header("Content-Type")
@@ -451,7 +460,7 @@ class Nginx(Server):
             (k, v) for k, v in found.headers if k.lower() not in skipped and k.lower() != "content-type"
         ]
         exchange.status, exchange.size = found.status, len(found.body)
-        return HTTPResponse(found.status, fields, found.body, found.reason)
+        return HTTPResponse(found.status, fields, found.body, found.reason, seconds=found.seconds)
 
     def _upstream(self, exchange: _Exchange, host: str) -> str:
         servers = exchange.server["upstreams"].get(host)

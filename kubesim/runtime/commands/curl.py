@@ -29,6 +29,7 @@ from kubesim.runtime.commands.transfer import (
     send,
 )
 from kubesim.runtime.http1 import Headers, HTTPRequest, HTTPResponse, find_header
+from kubesim.runtime.network_view import TimedOut
 from kubesim.runtime.process import Process
 
 _BAD_URL = "URL using bad/illegal format or missing URL"
@@ -312,9 +313,16 @@ class _Session:
     def _send(self, way: Way, url: URL, request: HTTPRequest) -> HTTPResponse:
         connection = way.connection
         try:
-            return send(connection, request, url)
+            limit = self.options.seconds("max-time")
+            left = None if limit is None else limit - (self.process.timeline.now() - self.began)
+            return send(self.process, connection, request, url, patience=left)
         except BadMessage as bad:
             return self._no_http(way, url, request, bad)
+        except TimedOut:
+            text = f"Operation timed out after {int((limit or 0.0) * 1000) + 1} milliseconds with 0 bytes received"
+            self.say(text)
+            self.connections.close(url, way)
+            raise CurlError(28, text) from None
         except NetworkError:
             raise CurlError(56, "Recv failure: Connection reset by peer") from None
 

@@ -120,14 +120,23 @@ def connect(
     return connection, process.timeline.now() - began
 
 
-def send(connection: Connection, request: HTTPRequest, url: URL) -> HTTPResponse:
-    """Send the request of a URL and take the answer. Raises BadMessage where what comes back is no HTTP."""
+def send(
+    process: Process, connection: Connection, request: HTTPRequest, url: URL, *, patience: float | None = None
+) -> HTTPResponse:
+    """Send the request of a URL and take the answer, the time having passed that the server takes. Raises BadMessage where
+    what comes back is no HTTP, TimedOut where it does not come within `patience` seconds.
+    """
     if connection.tls and url.scheme != "https":
         return connection.application.plain_refusal()
+    answer = connection.http(request)
+    if answer.seconds:
+        if patience is not None and answer.seconds > patience:
+            process.timeline.pass_by(max(0.0, patience))
+            raise TimedOut(connection.remote_address)
+        process.timeline.pass_by(answer.seconds)
     if request.method == "HEAD":
-        answer = connection.http(request)
         return HTTPResponse(answer.status, answer.headers, b"", answer.reason, answer.version, answer.close)
-    return connection.http(request)
+    return answer
 
 
 __all__ = [

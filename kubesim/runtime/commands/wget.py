@@ -164,7 +164,10 @@ class _Busybox(_Client):
         if url.scheme == "https" and "K" not in self.opts:
             self.note("wget: note: TLS certificate validation not implemented")
         try:
-            answer = send(connection, self.request(url, "Wget", [("Connection", "close")]), url)
+            request = self.request(url, "Wget", [("Connection", "close")])
+            answer = send(process, connection, request, url, patience=self.timeout(900.0))
+        except TimedOut:
+            return process.fail("download timed out")
         except BadMessage:
             return process.fail("error getting response")
         first, *lines = answer.head().decode("utf-8", "surrogateescape").split("\r\n")[:-2]
@@ -282,7 +285,10 @@ class _GNU(_Client):
             if isinstance(connection, int):
                 return connection
             try:
-                answer = send(connection, request, url)
+                answer = send(self.process, connection, request, url, patience=self.timeout(900.0))
+            except TimedOut:
+                self.note(f"{lead}Read error (Connection timed out) in headers.")
+                self._before(attempt + 1, url)
             except BadMessage as bad:
                 if str(bad):
                     talk = connection.application.open(connection.peer)

@@ -116,16 +116,6 @@ def test_unknown_images_are_no_error(catalogue: Catalogue) -> None:
     assert not catalogue.image("example.com/team/app:v1").known
 
 
-def test_a_users_file_adds_and_replaces_images() -> None:
-    more = "images: {mine: {names: [example.com/mine], base: alpine, cmd: [sleep, '5'], env: {A: '1'}}}"
-    image = Catalogue.load(more).image("example.com/mine:v2")
-    assert (image.known, image.cmd, image.env["A"]) == (True, ("sleep", "5"), "1")
-    with pytest.raises(ValueError, match="image catalogue"):
-        Catalogue.load("a: [")
-    with pytest.raises(ValueError, match="expected a mapping"):
-        Catalogue.load("- a")
-
-
 def test_every_command_of_the_catalogue_has_a_program(catalogue: Catalogue) -> None:
     names = {
         "nginx",
