@@ -178,6 +178,7 @@ class Kubelet:
         self._report(work)
         self._use(work)
         self._records.save(work.key, work.record)
+        self._runtime.flush_talked()  # what probes have left in logs
         look = next_look(work)
         wait = max(look - work.now, timedelta(0)) if look is not None else None
         return Result(tuple(work.actions), wait)

@@ -73,6 +73,11 @@ class ExecContainers(RunningContainers):
         for container in list(self._alive.values()):
             self._flush(container)
 
+    @locked
+    def flush_talked(self) -> None:
+        """The same for those alone to whose applications somebody may have talked since the last time."""
+        self._flush_talk()
+
     def _unlocked(self, container: LoadedContainer, streams: Streams) -> Streams:
         """The same streams; others may do something while these are waited for."""
 

@@ -744,3 +744,10 @@ def test_a_pod_whose_container_is_lost_can_be_deleted(node: Node) -> None:
     node.client.delete(PODS, "p", "default")
     node.cluster.settle()
     assert not node.exists()
+
+
+def test_what_a_probe_leaves_in_the_log_is_kept_at_once(node):
+    node.run(readinessProbe={"httpGet": {"port": 80}, "initialDelaySeconds": 2})
+    node.after(3)
+    log = [text for name, text in node.cluster.state.items("runtime/").items() if "/log/" in name]
+    assert b"kube-probe" in b"".join(log)
