@@ -16,7 +16,7 @@ import pytest
 from support.cli import PROJECT, new_home, run_cli
 
 MANIFESTS = PROJECT / "manifests"
-DIRECTORIES = ("walkthrough", "services", "dns", "pods", "namespaces")
+DIRECTORIES = ("walkthrough", "services", "dns", "pods", "namespaces", "images")
 OVERLAY = "manifests/kustomize/overlays/staging"
 # As kubectl has it: the API server gives these Pods one volume more than their files name, and the order of two lists
 # of different length counts as a difference. The patch that says so changes nothing.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -44,7 +43,7 @@ Pool = Annotated[
 Seed = Annotated[str, typer.Option(help="With a seed, random values come out the same each time.")]
 KubeDNS = Annotated[bool, typer.Option("--kube-dns", help="With the Service kube-dns in kube-system.")]
 Images = Annotated[
-    Sequence[str],
+    list[str] | None,
     typer.Option(
         help="A file with descriptions of images of your own (docs/images.md); may be repeated.",
         metavar="FILE",
@@ -103,7 +102,7 @@ def create(
     clock: Clock = "system",
     *,
     kube_dns: KubeDNS = False,
-    images: Images = (),
+    images: Images = None,
     ingress: Annotated[
         bool, typer.Option("--ingress", help="With a simulated ingress-nginx, and its IngressClass nginx.")
     ] = False,
@@ -124,7 +123,7 @@ def create(
             seed=seed,
             clock=clock,
             kube_dns=kube_dns,
-            images=[_document(own, name) for name in images],
+            images=[_document(own, name) for name in images or ()],
         )
         with working(own.streams, f"Making {name} …"):
             own.session.create_cluster(config)
