@@ -166,8 +166,9 @@ class Containers:
         pulling = policy == "Always" or not present
         if pulling:
             work.event(NORMAL, "Pulling", f"Pulling image {quote(image)}", record)
+        catalogue = self._catalogues.of(namespace_of(work.pod))
         try:
-            pulled = self._runtime.pull(image, self._catalogues.of(namespace_of(work.pod)))
+            pulled = self._runtime.pull(image, catalogue)
         except ImagePullError as error:
             self._pull_failed(work, image, record, error, present=present)
             return None
@@ -180,6 +181,9 @@ class Containers:
             text = f"Container image {quote(image)} already present on machine"
             work.event(NORMAL, "Pulled", text, record)
         record.pull_error = ""
+        for doubt in catalogue.doubts(image):
+            told = f"Image {quote(image)} answers as an echo, for want of a description: {doubt}"
+            work.event(WARNING, "InvalidImageCatalogue", told, record)
         return pulled
 
     def _pull_failed(

@@ -296,6 +296,14 @@ class Catalogue:
         flat = _overlay(self._built_in(entry["like"]), entry) if entry.get("like") else entry
         return {**flat, "kind": key}
 
+    def doubts(self, image: str) -> tuple[str, ...]:
+        """Why it is not sure that nobody describes an image: documents that cannot be read, where the image is one that
+        the others do not know.
+        """
+        if not any(not problem.names for problem in self.problems) or self.image(image).known:
+            return ()
+        return tuple(problem.text for problem in self.problems if not problem.names)
+
     def node(self) -> Image:
         """What a node's own file system contains."""
         found = self._resolved.get("")

@@ -206,6 +206,14 @@ def test_dns_policy_default_asks_the_resolver_of_the_node(user: User) -> None:
     assert user(f"exec plain -- curl -sS -o /dev/null {user.vip}").code == 0
 
 
+def test_images_of_ones_own_are_in_a_file_of_the_home(user: User) -> None:
+    entry = "{names: [example.com/mine], like: nginx, files: {/usr/share/nginx/html/index.html: my own}}"
+    (user.home / "images").mkdir()
+    (user.home / "images" / "mine.yaml").write_text("images: {mine: " + entry + "}")
+    user.pod("mine", "example.com/mine:1")
+    assert user.out("exec mine -- curl -s localhost") == "my own"
+
+
 def test_service_names_a_node_that_answers(user: User) -> None:
     user.pod("far", "nginx")  # on the second node
     user("create service nodeport far --tcp=80 --node-port=30090").check()

@@ -183,6 +183,10 @@ def test_a_mistake_in_a_file_of_the_home_is_told_to_who_writes_and_the_rest_work
     )
     assert run_cli(home, "get", "pods").err == ""
     assert TOLD in run_cli(home, "describe", "pod", "p").out
+    run_cli(home, "run", "other", "--image=other").check()
+    doubt = f'Image "other" answers as an echo, for want of a description: {broken}: yaml: line 1:'
+    assert doubt in run_cli(home, "describe", "pod", "other").out
+    assert "InvalidImageCatalogue" not in run_cli(home, "describe", "pod", "fine").out
     assert run_cli(home, "get", "pod", "fine", "-o", "jsonpath={.status.phase}").out == "Running"
 
 

@@ -14,6 +14,7 @@ from kubesim.apimachinery.rest import MERGE_PATCH
 from kubesim.client.resources import CONFIG_MAPS, EVENTS, NODES, PODS, SECRETS, SERVICES
 from kubesim.cluster.build import Cluster
 from kubesim.cluster.containers import make_runtime
+from kubesim.kubelet.config import IMAGES_LABEL
 from kubesim.util.clock import FrozenClock
 
 
@@ -345,6 +346,29 @@ def test_a_grpc_probe_says_what_the_server_answers(node: Node) -> None:
             "error: health rpc probe failed: rpc error: code = NotFound desc = unknown service",
             f'timeout: failed to connect service "{address}:8080" within 1s: context deadline exceeded',
         )
+    ]
+
+
+def test_images_are_added_in_a_config_map(node: Node) -> None:
+    config = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "mine", "labels": {IMAGES_LABEL: "true"}},
+        "data": {"mine": "images: {mine: {names: [example.com/mine], like: radish}}"},
+    }
+    node.run("before", "example.com/unknown")
+    node.client.create(CONFIG_MAPS, config, "kube-system")
+    pod = node.run(image="example.com/mine:7")
+    assert state(pod) == ("waiting", "ErrImagePull")
+    assert container(pod)["state"]["waiting"]["message"].startswith(
+        'failed to pull and unpack image "example.com/mine:7": configmap kube-system/mine key mine: '
+    )
+    assert node.pod("before")["status"]["phase"] == "Running"  # what runs goes on
+    config["data"] = {"mine": "images: {mine: {names: [example.com/mine], like: redis}}"}
+    node.client.patch(CONFIG_MAPS, "mine", config, MERGE_PATCH, "kube-system")
+    assert state(node.after(60)) == ("running", "")
+    assert node.run("probed", "example.com/mine", readinessProbe={"tcpSocket": {"port": 6379}})["status"][
+        "phase"
     ]
 
 
