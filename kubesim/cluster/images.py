@@ -36,13 +36,13 @@ class GivenImages:
         return known[1]
 
     def problems(self) -> Sequence[Problem]:
-        """What is wrong with them."""
+        """What is wrong with them, the first mistakes of each."""
         documents = self()
         if not documents:
             return ()
-        from kubesim.runtime.images import Catalogue
+        from kubesim.runtime.images import Catalogue, told
 
-        return Catalogue.load().extended(documents).problems
+        return told(Catalogue.load().extended(documents).problems)
 
     def _state(self) -> _State:
         if self._folder is None:

@@ -26,5 +26,7 @@ def advise_config_map(new: JSONObject, old: JSONObject | None, reader: Reader) -
         ]
     from kubesim.kubelet.catalogues import documents_of
     from kubesim.runtime.imageform import read
+    from kubesim.runtime.images import told
 
-    return [problem.text for document in documents_of(new) for problem in read(document).problems]
+    problems = [problem for document in documents_of(new) for problem in read(document).problems]
+    return [problem.text for problem in told(problems)]

@@ -21,7 +21,7 @@ from kubesim.client.recorder import WARNING, EventRecorder, object_reference
 from kubesim.client.resources import CONFIG_MAPS
 from kubesim.client.unchanged import Unchanged
 from kubesim.kubelet.config import IMAGES_LABEL
-from kubesim.runtime.images import Catalogue, Document, Problem
+from kubesim.runtime.images import Catalogue, Document, Problem, told
 from kubesim.util.jsontypes import JSONObject
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class CatalogueController:
         if config_map is None or labels_of(config_map).get(IMAGES_LABEL) != "true":
             return DONE
         self._catalogues.look_anew()
-        problems = problems_of(self._catalogues.of(namespace), documents_of(config_map))
+        problems = told(problems_of(self._catalogues.of(namespace), documents_of(config_map)))
         reference = object_reference(config_map, "ConfigMap")
         for problem in problems:
             self._recorder.event(reference, WARNING, "InvalidImageCatalogue", problem.text)

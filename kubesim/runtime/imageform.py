@@ -160,7 +160,7 @@ class Listen(_Model):
     address: Annotated[str, _matches(r"[0-9a-fA-F.:]+|localhost", "an address, such as 127.0.0.1")] | None = (
         None
     )
-    http: list[Route] | None = None
+    http: Annotated[list[Route], Field(max_length=1000)] | None = None
     echo: Literal[True] | None = None
     answer: str | None = None
 
@@ -186,7 +186,7 @@ class Runs(_Model):
 
     log: Annotated[list[str], BeforeValidator(_lines)] = []
     ready_after: Seconds = 0.0
-    listens: list[Listen] = []
+    listens: Annotated[list[Listen], Field(max_length=100)] = []
     exits: Exit | None = None
 
     @model_validator(mode="after")
@@ -385,6 +385,8 @@ def _what(detail: ErrorDetails) -> str:
             return f"want at least {context['ge']}"
         case "less_than_equal":
             return f"want at most {context['le']}"
+        case "too_long":
+            return f"want at most {context['max_length']} of them"
         case "literal_error":
             return f"want {context['expected']}"
         case kind:

@@ -14,7 +14,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import resources
+from itertools import chain, islice
 from typing import Any
+
+from kubesim.util import boundedre
 
 PROGRAM = "described"
 """The simulated program that does what an image's `runs` says."""
@@ -190,6 +193,26 @@ _UNPULLABLE_TAG = "missing"
 _UNREACHABLE_DOMAIN = ".invalid"
 
 
+TOLD = 10
+"""So many mistakes of a document are told; who mends them sees the others."""
+_COMPARED = 200  # names that a misspelt one is compared with
+_LONGEST = 16  # images that are like each other, one by way of the other
+_SHOWN = 500
+
+
+def told(problems: Iterable[Problem]) -> list[Problem]:
+    """The first problems of each source, and how many there are besides."""
+    found: dict[str, list[Problem]] = {}
+    for problem in problems:
+        found.setdefault(problem.source, []).append(problem)
+    shown: list[Problem] = []
+    for source, those in found.items():
+        shown += those[:TOLD]
+        if len(those) > TOLD:
+            shown.append(Problem(source, f"{source}: and {len(those) - TOLD} more mistakes"))
+    return shown
+
+
 class Catalogue:
     """The images that can be had, by name."""
 
@@ -248,7 +271,8 @@ class Catalogue:
             try:
                 flat[key] = self._flatten(key, addition.images, ())
             except _Wrong as wrong:
-                text = f"{addition.place}images.{key}.{wrong}"
+                hint = wrong.hint if len(problems) < TOLD else ""
+                text = f"{addition.place}images.{key}.{wrong}{hint}"
                 problems.append(Problem(addition.source, text, tuple(entry["names"])))
         self._own |= flat
         for key, entry in flat.items():
@@ -259,7 +283,7 @@ class Catalogue:
         for problem in problems:
             for name in problem.names:
                 broken.setdefault(name, []).append(problem.text)
-        self._broken |= {name: "; ".join(texts) for name, texts in broken.items()}
+        self._broken |= {name: "; ".join(texts[:TOLD]) for name, texts in broken.items()}
         self.problems += tuple(problems)
 
     def _flatten(
@@ -273,20 +297,21 @@ class Catalogue:
         if not like:
             return {"kind": key, **entry}
         if like in entries and like != key:
+            if len(trail) > _LONGEST:
+                raise _Wrong("like", f"more than {_LONGEST} images that are like each other")
             if like in trail:
                 raise _Wrong("like", f"it is like itself, by way of {' and '.join(trail)}")
             try:
                 below = self._flatten(like, entries, (*trail, key))
             except _Wrong as wrong:
-                raise _Wrong("like", f"{like} is wrong: {wrong}") from None
+                raise _Wrong("like", f"{like} is wrong: {str(wrong)[:_SHOWN]}") from None
         elif like in self._own:
             below = self._own[like]
         elif like in self._images:
             below = self._built_in(like)
         else:
-            raise _Wrong(
-                "like", f'there is no image "{like}"', like, {*entries, *self._own, *self._images} - {key}
-            )
+            others = (name for name in chain(self._images, entries, self._own) if name != key)
+            raise _Wrong("like", f'there is no image "{like}"', like, others)
         merged = _overlay(below, entry)
         merged.pop("like", None)
         return merged | {"variants": entry.get("variants")}
@@ -319,7 +344,7 @@ class Catalogue:
         entry = self._expand(own or (self._images[key] if key else self._unknown))
         version = _version(reference.tag, [str(v) for v in entry.get("versions") or ()])
         for variant in entry.get("variants") or ():
-            if re.search(variant["tag"], reference.tag):
+            if boundedre.search(variant["tag"], reference.tag):
                 entry = self._expand({**entry, **variant, "variants": None, "_expanded": None})
                 break
         if own is None:
@@ -352,10 +377,16 @@ class _Wrong(Exception):
     """What is wrong with a field of an entry; with a value, what it may have been meant to be."""
 
     def __init__(self, field: str, text: str, value: str = "", allowed: Iterable[str] = ()) -> None:
+        super().__init__(f"{field}: {text}")
+        self._value = value
+        self._allowed = allowed
+
+    @property
+    def hint(self) -> str:
         from difflib import get_close_matches
 
-        near = get_close_matches(value, list(allowed), n=1, cutoff=0.7)
-        super().__init__(f"{field}: {text}" + (f'; did you mean "{near[0]}"?' if near else ""))
+        near = get_close_matches(self._value, islice(self._allowed, _COMPARED), n=1, cutoff=0.7)
+        return f'; did you mean "{near[0]}"?' if near else ""
 
 
 def _overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

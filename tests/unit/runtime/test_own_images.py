@@ -14,7 +14,7 @@ from support.machines import Lab
 from kubesim.runtime.application import Peer
 from kubesim.runtime.http1 import HTTPRequest, HTTPResponse
 from kubesim.runtime.imageform import read
-from kubesim.runtime.images import Catalogue, Document, ImagePullError
+from kubesim.runtime.images import TOLD, Catalogue, Document, ImagePullError, told
 from kubesim.util.jsontypes import encode
 
 BUILT_IN = Catalogue.load()
@@ -64,6 +64,7 @@ def problems(*texts: str) -> list[str]:
         ("{runs: {listens: [{port: 80, http: [{path: /, delay: soon}]}]}}", ".runs.listens[0].http[0].delay: want seconds, such as 2.5, or a duration, such as 1m30s"),
         ("{runs: {listens: [{port: 80, http: [{path: /, headers: {'a b': c}}]}]}}", ".runs.listens[0].http[0].headers: 'a b' is no header that HTTP has"),
         ("{runs: {listens: [{port: 80, http: [{path: /, headers: {Content-Length: '1'}}]}]}}", ".runs.listens[0].http[0].headers: Content-Length follows from the body"),
+        ("{runs: {listens: [" + "{port: 1}," * 101 + "]}}", ".runs.listens: want at most 100 of them"),
         ("{runs: {exits: {code: 256}}}", ".runs.exits.code: want at most 255"),
         ("{runs: {ready_after: -1}}", ".runs.ready_after: want a time from 0 to a year"),
         ("{runs: {ready_after: true}}", ".runs.ready_after: want seconds, such as 2.5, or a duration, such as 1m30s"),
@@ -128,6 +129,22 @@ def test_nothing_that_is_written_is_more_than_a_mistake(entry: Any) -> None:
     text = json.dumps({"images": {"mine": entry}})
     found = catalogue(text)
     assert found.problems or found.image("mine").known
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["a{n}: {{like: ngnix}}", "a{n}: {{x: 1, y: 2}}", "a{n}: {{like: a{next}}}", "a{n}: {{like: nginx}}"],
+)
+def test_a_large_document_is_read_and_its_first_mistakes_are_told(line: str) -> None:
+    text = "images:\n" + "\n".join("  " + line.format(n=n, next=n + 1) for n in range(10_000))
+    found = catalogue(text)
+    assert len(told(found.problems)) in (0, TOLD + 1)
+
+
+def test_an_expression_that_takes_for_ever_does_not_match() -> None:
+    found = catalogue("images: {a: {cmd: [x], variants: [{tag: '(a+)+$', cmd: [z]}]}}")
+    assert not found.problems
+    assert found.image("a:" + "a" * 60 + ".").cmd == ("x",)
 
 
 # Layers
