@@ -21,6 +21,7 @@ from kubesim.diagnosis.rules import (
     readiness,
     selectors,
     virtualhosts,
+    zones,
 )
 from kubesim.diagnosis.view import INGRESSES, NETWORK_POLICIES, STATEFUL_SETS, PodView, View
 from kubesim.util.jsontypes import JSONObject
@@ -37,6 +38,8 @@ SERVICE_RULES: Final[tuple[ObjectRule, ...]] = (
     names.headless_without_ports,
     outside.no_local_endpoint,
     outside.affinity,
+    outside.sources,
+    zones.hints,
     outside.pending,
 )
 INGRESS_RULES: Final[tuple[ObjectRule, ...]] = (

@@ -16,11 +16,12 @@ from kubesim.apis.servicespec import EXTERNAL_NAME, LOAD_BALANCER, NONE, ports_o
 from kubesim.client.resources import NODES, SERVICES
 from kubesim.diagnosis import explainingroutes
 from kubesim.diagnosis.engine import examine_ingress, examine_service
+from kubesim.diagnosis.explainingaddresses import nobody
 from kubesim.diagnosis.finding import Finding, ObjectRef, Severity
 from kubesim.diagnosis.nearest import closest
 from kubesim.diagnosis.routing import Routed
-from kubesim.diagnosis.rules import names, policies
-from kubesim.diagnosis.rules.outside import no_local_endpoint, pending
+from kubesim.diagnosis.rules import names, policies, zones
+from kubesim.diagnosis.rules.outside import no_local_endpoint, pending, source_not_allowed
 from kubesim.diagnosis.rules.ports import shown_bound
 from kubesim.diagnosis.rules.virtualhosts import ref_of
 from kubesim.diagnosis.tracing import Target, Trace, pod_at, service_at, service_on_node_port
@@ -91,6 +92,19 @@ def _arrived(view: View, trace: Trace, origin: JSONObject | None) -> Iterator[Fi
         if matches(selector_of(service), pod.labels) and spec_of(service).get("clusterIP") != NONE:
             yield names.hairpin(pod.ref, "metadata.labels", name_of(service))
     yield from (f for f in examine_service(view, service) if f.severity == "warning")
+    yield from _of_the_zone(view, trace, service)
+
+
+def _of_the_zone(view: View, trace: Trace, service: JSONObject) -> Iterator[Finding]:
+    """Where kube-proxy chose among all endpoints of the cluster: which ones hints for zones left out."""
+    chosen = [s for s in trace.trip.steps if isinstance(s, Rules)] if trace.trip is not None else []
+    step = next((s for s in chosen if any(h.chain.startswith("KUBE-SVC-") for h in s.verdict.hops)), None)
+    found = None
+    if step is not None:
+        family = "IPv6" if ":" in step.verdict.destination else "IPv4"
+        found = zones.left_out(view, service, step.node, family)
+    if found is not None:
+        yield found
 
 
 def _routed_well(view: View, location: Location) -> Iterator[Finding]:
@@ -345,17 +359,8 @@ def _stopped_by_rules(view: View, trace: Trace, step: Rules) -> Iterator[Finding
     if "has no local endpoints" in comment:
         yield from _no_local(view, service, step.node)
         return
-    ref = ObjectRef.of(service, "Service")
-    ranges = spec_of(service).get("loadBalancerSourceRanges") or ()
-    yield Finding(
-        code=14,
-        severity="error",
-        object=ref,
-        field="spec.loadBalancerSourceRanges" if ranges else "spec.externalTrafficPolicy",
-        message=f"the load balancer takes {', '.join(ranges)} only" if ranges else f"{step.node} drops it",
-        evidence=(comment,),
-        fix="add the client's range",
-    )
+    if spec_of(service).get("loadBalancerSourceRanges"):
+        yield source_not_allowed(service, step.node, step.source)
 
 
 def _no_local(view: View, service: JSONObject, node: str) -> Iterator[Finding]:
@@ -488,21 +493,15 @@ def _lost(view: View, trace: Trace, step: Lost) -> Iterator[Finding]:
     service = service_at(view.client, address, port)
     if service is None:
         pod = pod_at(view.client, address)
-        ref = ObjectRef.of(pod, "Pod") if pod is not None else ObjectRef("Address", "", address)
-        outside = trace.origin == "outside" and pod is not None
-        message = (
-            f"{address} is the address of {ref}, which means nothing outside of the cluster"
-            if outside
-            else f"{address}: {step.why}"
-        )
-        fix = (
-            "use a Service: the addresses of Pods come and go"
-            if not outside
-            else "go through a node port or a load balancer"
-        )
-        yield _finding(
-            11 if outside else 0, "error", ref, "status.podIP" if outside else "", message, (), fix
-        )
+        if pod is None:
+            yield nobody(view, address, step.why)
+            return
+        ref = ObjectRef.of(pod, "Pod")
+        message = f"{address} is the address of {ref}, which means nothing outside of the cluster"
+        fix = "go through a node port or a load balancer"
+        if trace.origin != "outside":
+            message, fix = f"{address}: {step.why}", "use a Service: the addresses of Pods come and go"
+        yield _finding(11, "error", ref, "status.podIP", message, (), fix)
         return
     if trace.origin == "outside" and address in _own_addresses(service):
         yield from _from_outside(view, service, address)

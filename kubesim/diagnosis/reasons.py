@@ -67,6 +67,11 @@ REASONS: Final[tuple[Reason, ...]] = (
     Reason(28, "PathClaimedTwice", "Two Ingresses claim one path of one host, and only one of them has it."),
     Reason(29, "NoCertificate", "The Secret with the certificate of a host is missing, or holds none."),
     Reason(30, "NoRuleMatches", "No rule of an Ingress has this host and path."),
+    Reason(
+        31, "HintsForZones", "Nodes choose among the endpoints of their zone, or cannot though they should."
+    ),
+    Reason(32, "SourceNotAllowed", "The load balancer takes certain sources only."),
+    Reason(33, "NobodyHasAddress", "No Pod, Service or node has this address, or none any more."),
 )
 
 

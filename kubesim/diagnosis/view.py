@@ -116,6 +116,8 @@ class View:
     incomplete: frozenset[str] = frozenset()
     """Files of which an object was refused: others of them may look for what is not there for that reason."""
     node_ports: tuple[int, int] = (30000, 32767)
+    since: int | None = None
+    """The revision from which on the log of changes can be read; None: it is not looked at."""
     doubles: Mapping[Claim, Claim] | None = None
     """Kept for `rules.virtualhosts`: the paths of Ingresses that others have."""
     _lists: dict[tuple[GroupVersionResource, str], list[JSONObject]] = field(default_factory=dict)

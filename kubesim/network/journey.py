@@ -121,7 +121,7 @@ class Journey:
                 Packet(self._source, self._source_port, self._address, self._port, self._protocol, interface),
             )
             if verdict.action != "accept":
-                self._steps.append(Rules(node.name, verdict))
+                self._steps.append(Rules(node.name, verdict, self._source))
                 if verdict.action == "reject":
                     return self._end("refused")
                 if verdict.action == "drop":

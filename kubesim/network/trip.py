@@ -20,6 +20,8 @@ class Rules:
 
     node: str
     verdict: Verdict
+    source: str = ""
+    """Where the packet seemed to come from."""
 
     @property
     def text(self) -> str:

@@ -67,7 +67,10 @@ CASES = {
     30: Case(
         "outside http://shop.example.com/", "404 Not Found", "ingress/shop", "spec.rules[0].host", "ingress"
     ),
+    32: Case("outside svc/web", "timed out", "service/web", "spec.loadBalancerSourceRanges", "rules"),
+    33: Case("pod/client http://10.96.200.33/", "timed out", "address/10.96.200.33", "", "route"),
 }
+POOL = "172.18.255.200-172.18.255.210"
 CLIENT = """
 apiVersion: v1
 kind: Pod
@@ -92,7 +95,9 @@ def shown(finding: dict[str, Any]) -> tuple[str, str]:
 def test_a_request_breaks_at_its_hop_and_its_field(code):
     case = CASES[code]
     (path,) = MISTAKES.glob(f"{code:02d}-*.yaml")
-    with make(path, CLIENT, ingress=code >= 26) as cluster:
+    pool = POOL if code == 32 else ""
+    manifests = (path,) if code == 33 else (path, CLIENT)
+    with make(*manifests, ingress=26 <= code <= 30, load_balancer_pool=pool) as cluster:
         done = cluster.kubectl(f"trace {case.request} -o json")
     found = json.loads(done.stdout)
     assert (found["outcome"], done.exit_code) == (case.outcome, 0 if case.outcome == "reached" else 1)
@@ -237,6 +242,123 @@ def test_names_in_no_namespace(host, said):
         assert said in cluster.kubectl(f"trace pod/client {host}:80").stdout
 
 
+def first_finding(cluster, request):
+    found = json.loads(cluster.kubectl(f"trace {request} -o json").stdout)
+    assert found["outcome"] == "timed out"
+    return found["findings"][0]
+
+
+def test_the_range_that_would_let_a_client_in_is_named():
+    (path,) = MISTAKES.glob("32-*.yaml")
+    with make(path, CLIENT, load_balancer_pool=POOL) as cluster:
+        outside = first_finding(cluster, "outside svc/web")
+        address = cluster.get("service", "web")["status"]["loadBalancer"]["ingress"][0]["ip"]
+        pod = first_finding(cluster, f"pod/client {address}:80")
+        client = cluster.get("pod", "client")["status"]["podIP"]
+        ranges = {"spec": {"loadBalancerSourceRanges": ["203.0.113.0/24", "172.18.0.1/32"]}}
+        cluster.patch("service", "web", ranges)
+        assert cluster.kubectl("trace outside svc/web").exit_code == 0
+    assert "add 172.18.0.1/32 to spec.loadBalancerSourceRanges" in outside["fix"]
+    assert "takes 203.0.113.0/24 only, and this comes from 172.18.0.1" in outside["message"]
+    assert f"add {client}/32 to" in pod["fix"]
+
+
+def test_who_had_an_address_before_is_told():
+    with make(WEB, CLIENT) as cluster:
+        pod = cluster.get("pod", "web")["status"]["podIP"]
+        service = cluster.get("service", "shop")["spec"]["clusterIP"]
+        cluster.delete("pod", "web")
+        gone = first_finding(cluster, f"pod/client {pod}:80")
+        cluster.apply(WEB)
+        cluster.advance(10)
+        new = cluster.get("pod", "web")["status"]["podIP"]
+        anew = first_finding(cluster, f"pod/client {pod}:80")
+        cluster.delete("service", "shop")
+        lost = first_finding(cluster, f"pod/client {service}:8080")
+        cluster.apply(WEB)
+        given = cluster.get("service", "shop")["spec"]["clusterIP"]
+        moved = first_finding(cluster, f"node/node-1 {service}:8080")
+    was = "it was that of pod/web in namespace default, which"
+    assert (gone["code"], *shown(gone)) == (33, "pod/web", "status.podIP")
+    assert gone["message"] == f"nobody has the address {pod}; {was} has gone"
+    assert "use service/shop" in gone["fix"]
+    assert anew["message"] == f"nobody has the address {pod}; {was} was made anew"
+    assert anew["evidence"] == [f"pod/web is at {new} now"]
+    assert (lost["code"], *shown(lost)) == (33, "service/shop", "spec.clusterIP")
+    was = f"nobody has the address {service}; it was one of service/shop in namespace default"
+    assert lost["message"] == f"{was}, which has gone"
+    assert moved["message"] == f"{was}, whose addresses are others now: {given}"
+    assert "write shop.default" in moved["fix"]
+
+
+ZONED = """
+apiVersion: v1
+kind: Pod
+metadata: {name: web-1, labels: {app: web}}
+spec: {nodeName: node-1, containers: [{name: web, image: nginx}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web-2, labels: {app: web}}
+spec: {nodeName: node-2, containers: [{name: web, image: nginx}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, annotations: {service.kubernetes.io/topology-mode: Auto}}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+"""
+
+
+def test_endpoints_that_hints_leave_out_are_named():
+    with make(ZONED) as cluster:
+        for node, zone in ("node-1", "a"), ("node-2", "b"):
+            cluster.kubectl(f"label node {node} topology.kubernetes.io/zone={zone}", check=True)
+        found = json.loads(cluster.kubectl("trace node/node-1 svc/web -o json", check=True).stdout)
+        cluster.kubectl("label node node-1 topology.kubernetes.io/zone-", check=True)
+        cluster.kubectl("label node node-1 node-role.kubernetes.io/control-plane=", check=True)
+        bare = json.loads(cluster.kubectl("trace node/node-1 svc/web -o json", check=True).stdout)
+    (finding,) = found["findings"]
+    field = "metadata.annotations[service.kubernetes.io/topology-mode]"
+    assert (finding["code"], finding["severity"], finding["field"]) == (31, "info", field)
+    assert finding["message"] == (
+        "node-1 is in zone a, and chooses among the endpoints that are hinted for it alone: pod/web-1; "
+        "it leaves out pod/web-2"
+    )
+    assert finding["evidence"] == [
+        "pod/web-1 is in zone a, hinted for a",
+        "pod/web-2 is in zone b, hinted for b",
+    ]
+    assert [f["severity"] for f in bare["findings"]] == ["warning"]
+    assert "its endpoints have no hints: Insufficient Node information" in bare["findings"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "why"),
+    [
+        (("node-1 a",), "node-2 has no label topology.kubernetes.io/zone"),
+        (("node-1 a", "node-2 b"), "no endpoint is hinted for zone b"),
+        (("node-2 b",), None),
+    ],
+)
+def test_a_node_without_endpoints_of_its_zone_chooses_among_all(labels, why):
+    close = {"metadata": {"annotations": None}, "spec": {"trafficDistribution": "PreferClose"}}
+    with make(ZONED) as cluster:
+        cluster.delete("pod", "web-2")
+        cluster.patch("service", "web", close)
+        for node, zone in map(str.split, labels):
+            cluster.kubectl(f"label node {node} topology.kubernetes.io/zone={zone}", check=True)
+        found = json.loads(cluster.kubectl("trace node/node-2 svc/web -o json", check=True).stdout)
+        lint = json.loads(cluster.kubectl("check -o json --level info", check=True).stdout)
+    messages = [f["message"] for f in found["findings"]]
+    if why is None:
+        (told,) = lint["findings"]
+        assert (messages, told["code"], told["field"]) == ([], 31, "spec.trafficDistribution")
+        assert told["message"].endswith("has no effect: node-1 has no label topology.kubernetes.io/zone")
+    else:
+        assert messages == [f"node-2 chooses among all endpoints, though some have hints for zones: {why}"]
+        assert lint["findings"] == []
+
+
 def test_a_near_name_is_proposed():
     with make(WEB, CLIENT) as cluster:
         cluster.create(
@@ -260,6 +382,8 @@ def test_a_near_name_is_proposed():
         ("pod/client svc/shop --protocol icmp", 2, "--protocol must be one of tcp, udp, sctp"),
         ("pod/client cron/shop:80", 2, 'there is nothing to send to in "cron/shop:80"'),
         ("pod/client shop", 2, 'there is nothing to send to in "shop"'),
+        ("pod/client svc/shop:htpp", 2, 'there is no port called "htpp" in "svc/shop:htpp": http (8080)'),
+        ("pod/client pod/web:http", 2, 'there is nothing to send to in "pod/web:http"'),
         ("pod/client shop:99999", 2, 'there is nothing to send to in "shop:99999"'),
         ("pod/client node/node-1", 2, 'there is nothing to send to in "node/node-1"'),
         ("moon svc/shop", 1, 'there is no place "moon"'),

@@ -70,7 +70,12 @@ def _trace(context: Context, place: str, to: str, protocol: TransportProtocol | 
         return network.send(servers[0], DNS_PORT, "UDP") if servers else None
 
     cluster = session.cluster  # its own client: others cannot look addresses up
-    view = View(cluster.client, listening_of(context), node_ports=cluster.config.node_port_range)
+    view = View(
+        cluster.client,
+        listening_of(context),
+        node_ports=cluster.config.node_port_range,
+        since=cluster.storage.oldest_revision(),
+    )
     trace.findings = explain(view, trace, origin, session.namespace, probe)
     return trace
 
@@ -137,8 +142,8 @@ COMMAND = Command(
     "certificate, and the endpoint. What is asked for from outside need not have a record in DNS if an Ingress has its "
     "host.\n\n"
     "FROM is pod/NAME, node/NAME or outside. TO is svc/NAME[.NAMESPACE][:PORT], pod/NAME:PORT, node/NAME:PORT, HOST:PORT, "
-    "a URL, or ingress/NAME[.NAMESPACE]: all paths of it, up to the first that breaks. Ends with 0 where the request "
-    "arrives, 1 where it does not, 2 where the words cannot be understood.",
+    "a URL, or ingress/NAME[.NAMESPACE]: all paths of it, up to the first that breaks. A PORT of a Service or Pod is a "
+    "number or a name. Ends with 0 where the request arrives, 1 where it does not, 2 where the words cannot be understood.",
     examples="""\
 # From a Pod to a Service
 kubesim trace pod/client svc/web:80

@@ -71,7 +71,7 @@ class Targets:
         found = self.client.get(SERVICES, bare, namespace or self.namespace)
         spec = spec_of(found)
         one = _port_of(spec.get("ports") or (), port)
-        number = int(one["port"]) if one is not None else _number(port, to)
+        number = int(one["port"]) if one is not None else _number(port, to, spec.get("ports") or (), "port")
         protocol: TransportProtocol = self.protocol or (one or {}).get("protocol") or "TCP"
         if self.place.startswith(("pod", "po/")) or spec.get("clusterIP") in (None, "", "None"):
             return Target(f"{bare}{dot}{namespace}", number, protocol, to)
@@ -86,9 +86,11 @@ class Targets:
         if not address:
             raise CLIError(f'pod "{bare}" has no address yet: its phase is {status_of(found).get("phase")}')
         declared = [p for c in spec_of(found).get("containers") or () for p in c.get("ports") or ()]
-        if not port and declared:
-            return Target(address, int(declared[0]["containerPort"]), self.protocol or "TCP", to)
-        return Target(address, _number(port, to), self.protocol or "TCP", to)
+        named = [p for p in declared if not port or p.get("name") == port]
+        if named:
+            protocol: TransportProtocol = self.protocol or named[0].get("protocol") or "TCP"
+            return Target(address, int(named[0]["containerPort"]), protocol, to)
+        return Target(address, _number(port, to, declared, "containerPort"), self.protocol or "TCP", to)
 
     def node(self, name: str, port: str, to: str) -> Target:
         found = self.client.get(NODES, name)
@@ -156,10 +158,15 @@ def _ingress_of(client: Client, host: str) -> JSONObject | None:
     return next((i for h, i in found if h == meant), None)
 
 
-def _number(port: str, to: str) -> int:
-    if not port.isdigit() or not 0 < int(port) < 65536:
-        raise _bad(to)
-    return int(port)
+def _number(port: str, to: str, ports: Sequence[JSONObject] = (), field: str = "") -> int:
+    """A port that is given as a number; `ports` are those that have names, for the message where it is none of these."""
+    if port.isdigit() and 0 < int(port) < 65536:
+        return int(port)
+    named = [f"{p['name']} ({p[field]})" for p in ports if p.get("name")]
+    if port and not port.isdigit() and ports:
+        having = ", ".join(named) or "none of them has a name"
+        raise CLIError(f'there is no port called "{port}" in "{to}": {having}', code=BAD_INPUT)
+    raise _bad(to)
 
 
 def _bad(to: str) -> CLIError:

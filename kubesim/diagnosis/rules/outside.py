@@ -1,4 +1,4 @@
-"""Codes 14, 20 and 25: what those meet who come from outside, or come again."""
+"""Codes 14, 20, 25 and 32: what those meet who come from outside, or come again."""
 
 from __future__ import annotations
 
@@ -85,4 +85,37 @@ def affinity(view: View, service: JSONObject) -> Iterator[Finding]:
         "and with another Pod on the next",
         evidence=(f"ports: {named}", "all clients behind one address (NAT, a proxy) are one client"),
         fix="keep what belongs together on one port, or the session in a store that all Pods share",
+    )
+
+
+def sources(view: View, service: JSONObject) -> Iterator[Finding]:
+    """Code 32: a load balancer that does not take everybody."""
+    del view
+    ranges = spec_of(service).get("loadBalancerSourceRanges") or ()
+    if type_of(service) != LOAD_BALANCER or not ranges:
+        return
+    ports = [str(p["nodePort"]) for p in ports_of(service) if p.get("nodePort")]
+    yield Finding(
+        code=32,
+        severity="info",
+        object=ObjectRef.of(service, "Service"),
+        field="spec.loadBalancerSourceRanges",
+        message=f"at the address of the load balancer nodes drop what does not come from {', '.join(ranges)}, "
+        "requests of Pods and nodes too",
+        evidence=(f"node port {', '.join(ports)} takes everybody",) if ports else (),
+        fix="add the ranges of all who are to reach it",
+    )
+
+
+def source_not_allowed(service: JSONObject, node: str, source: str) -> Finding:
+    """Code 32, of a request: the range that would let it in."""
+    ranges = spec_of(service).get("loadBalancerSourceRanges") or ()
+    fitting = f"{source}/{128 if ':' in source else 32}"
+    return Finding(
+        code=32,
+        severity="error",
+        object=ObjectRef.of(service, "Service"),
+        field="spec.loadBalancerSourceRanges",
+        message=f"the load balancer takes {', '.join(ranges)} only, and this comes from {source}: {node} drops it",
+        fix=f"add {fitting} to spec.loadBalancerSourceRanges, or a wider range with it",
     )

@@ -230,6 +230,6 @@ spec: {ports: [{port: 5432}]}
 
 
 def test_every_code_has_its_reason():
-    assert [r.code for r in REASONS] == list(range(31))
-    assert len({r.name for r in REASONS}) == 31
+    assert [r.code for r in REASONS] == list(range(34))
+    assert len({r.name for r in REASONS}) == 34
     assert reason(4).name == "NothingListens"
