@@ -345,6 +345,27 @@ def test_a_delay_is_time_for_its_clients(shop: Shop) -> None:
     assert slow == (1, "", "wget: download timed out\n")
 
 
+def test_a_proxy_waits_as_long_as_its_timeout() -> None:
+    server = "server { listen 80; location / { proxy_pass http://10.244.1.2:8080; } }"
+    lab = Shop(
+        "images: {a: {runs: {listens: [{port: 8080, http: [{path: /slow, delay: 2}, {path: /stuck, delay: 2m}]}]}}, "
+        f"proxy: {{like: nginx, files: {{/etc/nginx/conf.d/default.conf: '{server}'}}}}}}"
+    )
+    lab.start("p", "a")
+    lab.start("proxy", "proxy", "nginx", "-g", "daemon off;", ip="10.244.1.3")
+    lab.start("c", "curlimages/curl", "sleep", "infinity", ip="10.244.1.4")
+    took = [
+        lab.run("c", "curl", "-so", "/dev/null", "-w", "%{http_code} %{time_total}", f"10.244.1.3/{path}")[1][
+            :6
+        ]
+        for path in ("slow", "stuck")
+    ]
+    assert took == ["200 2.", "504 60"]
+    assert "upstream timed out (110: Connection timed out) while reading response header" in lab.runtime.logs(
+        "proxy"
+    )
+
+
 def test_it_becomes_ready_late_and_a_later_process_finds_it_so() -> None:
     lab = Shop("images: {a: {runs: {log: up, ready_after: 3, listens: [{port: 80}]}}}")
     lab.start("p", "a")
