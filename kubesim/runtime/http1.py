@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote
 
 Headers = list[tuple[str, str]]
 
-MAX_HEAD = 32 * 1024  # four buffers of 8k, nginx' large_client_header_buffers
+MAX_HEAD = 33 * 1024  # what nginx has buffers for: one of 1k, four of 8k
 MAX_BODY = 64 * 1024 * 1024
 
 REASONS = {
@@ -121,11 +121,12 @@ PLAIN_METHODS = (b"GET /", b"HEAD ", b"POST ", b"PUT /", b"OPTIO")
 
 
 class BadMessage(ValueError):
-    """Bytes that are no HTTP; `status` is what a server answers."""
+    """Bytes that are no HTTP; `status` is what a server answers, `head` the beginning of one that is too long."""
 
-    def __init__(self, status: int, text: str) -> None:
+    def __init__(self, status: int, text: str, head: bytes = b"") -> None:
         super().__init__(text)
         self.status = status
+        self.head = head
 
 
 def parse_head(text: bytes) -> HTTPRequest:
@@ -267,7 +268,7 @@ class RequestReader:
             _check_unfinished(bytes(buffer[lead : lead + MAX_HEAD + 1]))
             return False
         if end - lead > MAX_HEAD:
-            raise BadMessage(431, "head too large")
+            raise BadMessage(431, "head too large", bytes(buffer[lead : lead + MAX_HEAD]))
         request = parse_head(bytes(buffer[lead:end]))
         self._length = _body_length(request)
         self._request = request
@@ -327,7 +328,7 @@ def split_request(buffer: bytes) -> tuple[HTTPRequest, int] | None:
 def _check_unfinished(text: bytes) -> None:
     """Refuse what can become no request any more, so that a client that sends garbage hears so at once."""
     if len(text) > MAX_HEAD:
-        raise BadMessage(431, "head too large")
+        raise BadMessage(431, "head too large", text)
     line, newline, _ = text.partition(b"\n")
     if newline and len(line.split(b" ")) != 3:
         raise BadMessage(400, "malformed request line")

@@ -16,6 +16,7 @@ from kubesim.apis.meta import host_port
 from kubesim.network.ingress.table import Location, Routes, Site, Upstream
 from kubesim.runtime.application import Listener, Peer
 from kubesim.runtime.applications.base import Server, common_log_date, http_date, request_line
+from kubesim.runtime.applications.nginx_buffers import TOO_LARGE, Buffers, TooLong, too_long, too_long_head
 from kubesim.runtime.http1 import REASONS, BadMessage, Headers, HTTPRequest, HTTPResponse
 from kubesim.runtime.machine import Machine, ProcessEntry
 from kubesim.runtime.network_view import NetworkError, TimedOut
@@ -27,6 +28,7 @@ TRIES: Final = 3  # proxy_next_upstream_tries
 HSTS: Final = "max-age=31536000; includeSubDomains"
 _NGINX_REASONS: Final = {
     413: "Request Entity Too Large",
+    414: "Request-URI Too Large",
     503: "Service Temporarily Unavailable",
     504: "Gateway Time-out",
 }
@@ -86,6 +88,9 @@ class IngressServer(Server):
         return routes.certificate(routes.site(server_name)) or self._default_certificate()
 
     def handle(self, request: HTTPRequest, peer: Peer) -> HTTPResponse:
+        refused = too_long(request, Buffers())
+        if refused is not None:
+            return self._too_long(refused, peer)
         passage, number = _Passage(), self._request_id()
         answer = self._answer(request, peer, passage, number)
         passage.size = 0 if request.method == "HEAD" else len(answer.body)
@@ -99,12 +104,20 @@ class IngressServer(Server):
         return answer
 
     def refuse(self, bad: BadMessage, peer: Peer) -> HTTPResponse:
-        answer = self._page(bad.status or 400)
+        if bad.head:
+            return self._too_long(too_long_head(bad.head, Buffers()), peer)
+        return self._closing(self._page(bad.status or 400), HTTPRequest("", "", []), peer)
+
+    def _too_long(self, refused: TooLong, peer: Peer) -> HTTPResponse:
+        answer = self._page(refused.status, TOO_LARGE if refused.status == 400 else "")
+        return self._closing(answer, refused.seen, peer)
+
+    def _closing(self, answer: HTTPResponse, request: HTTPRequest, peer: Peer) -> HTTPResponse:
+        """An answer after which the connection is closed, and its line in the log."""
         answer.headers = [(k, "close" if k == "Connection" else v) for k, v in answer.headers]
         answer.close = True
-        self._access(
-            HTTPRequest("", "", []), peer, answer, _Passage(size=len(answer.body)), self._request_id()
-        )
+        passage = _Passage(size=0 if request.method == "HEAD" else len(answer.body))
+        self._access(request, peer, answer, passage, self._request_id())
         return answer
 
     def _answer(self, request: HTTPRequest, peer: Peer, passage: _Passage, number: str) -> HTTPResponse:

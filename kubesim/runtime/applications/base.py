@@ -136,7 +136,8 @@ def as_json(value: Any, *, indent: int | None = None) -> str:
 
 
 def request_line(request: HTTPRequest) -> str:
-    return f"{request.method} {request.target} HTTP/{request.version}"
+    """As it was sent; without a version that of a request that was cut off before."""
+    return f"{request.method} {request.target}" + (f" HTTP/{request.version}" if request.version else "")
 
 
 def header_map(request: HTTPRequest) -> dict[str, list[str]]:

@@ -19,6 +19,7 @@ from kubesim.runtime.applications.base import (
     request_line,
 )
 from kubesim.runtime.applications.files import cut_range
+from kubesim.runtime.applications.nginx_buffers import TOO_LARGE, Buffers, TooLong, too_long, too_long_head
 from kubesim.runtime.filesystem import DIRECTORY
 from kubesim.runtime.http1 import BadMessage, Headers, HTTPRequest, HTTPResponse
 from kubesim.runtime.journal import STDERR, STDOUT
@@ -34,7 +35,7 @@ _REASONS = {
     416: "Requested Range Not Satisfiable", 429: "Too Many Requests", 500: "Internal Server Error",
     501: "Not Implemented", 502: "Bad Gateway", 503: "Service Temporarily "
         "Unavailable", 504: "Gateway Time-out",
-    505: "HTTP Version Not Supported", 431: "Request Header Or Cookie Too Large",
+    505: "HTTP Version Not Supported",
 }  # fmt: skip
 _DEFAULT_FORMAT = (
     '$remote_addr - $remote_user [$time_local] "$request" $status '
@@ -96,6 +97,7 @@ class Nginx(Server):
         self._servers = servers
         self._version = f"nginx/{service['version']}"
         self._default = next((s for s in servers if any(row[2] for row in s["listen"])), servers[0])
+        self._buffers = _buffers(self._default)
         self._connections = 0
         self._turns: dict[str, int] = {}
 
@@ -103,6 +105,9 @@ class Nginx(Server):
 
     def handle(self, request: HTTPRequest, peer: Peer) -> HTTPResponse:
         self._connections += 1
+        refused = too_long(request, self._buffers)
+        if refused is not None:
+            return self._too_long(refused, peer)
         server = self._choose(request.header("Host") or "")
         exchange = _Exchange(request, peer, server)
         limit = _size(str(server.get("client_max_body_size", "1m")))
@@ -120,10 +125,23 @@ class Nginx(Server):
         return answer
 
     def refuse(self, bad: BadMessage, peer: Peer) -> HTTPResponse:
+        if bad.head:
+            return self._too_long(too_long_head(bad.head, self._buffers), peer)
         exchange = _Exchange(HTTPRequest("", "", []), peer, self._default)
         answer = self._error(exchange, bad.status if bad.status in _REASONS else 400)
         answer.headers = [(k, "close" if k == "Connection" else v) for k, v in answer.headers]
         answer.close = True
+        self._access(exchange, answer)
+        return answer
+
+    def _too_long(self, refused: TooLong, peer: Peer) -> HTTPResponse:
+        seen = refused.seen
+        exchange = _Exchange(seen, peer, self._choose(seen.header("Host") or ""))
+        answer = self._error(exchange, refused.status, TOO_LARGE if refused.status == 400 else "")
+        answer.headers = [(k, "close" if k == "Connection" else v) for k, v in answer.headers]
+        answer.close = True
+        if seen.method == "HEAD":
+            exchange.size = 0
         self._access(exchange, answer)
         return answer
 
@@ -522,7 +540,8 @@ class Nginx(Server):
         answer.headers.insert(4, ("Location", target))
         return answer
 
-    def _error(self, exchange: _Exchange, status: int) -> HTTPResponse:
+    def _error(self, exchange: _Exchange, status: int, what: str = "") -> HTTPResponse:
+        """The page of an error. `what` says more than the status does."""
         for *codes, uri in exchange.location.get("error_pages") or []:
             statuses = [c for c in codes if c.isdigit()]
             if str(status) in statuses and uri.startswith("/"):
@@ -545,9 +564,10 @@ class Nginx(Server):
                     )
         reason = _REASONS.get(status, "")
         title = f"{status} {reason}"
+        more = f"<center>{what}</center>\r\n" if what else ""
         body = (
-            f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n"
-            f"<center><h1>{title}</h1></center>\r\n"
+            f"<html>\r\n<head><title>{f'{status} {what}' if what else title}</title></head>\r\n<body>\r\n"
+            f"<center><h1>{title}</h1></center>\r\n{more}"
             f"<hr><center>{self._version}</center>\r\n</body>\r\n</html>\r\n"
         )
         return self._answer(exchange, status, body.encode() if status >= 300 else b"", "text/html")
@@ -685,6 +705,13 @@ _VARIABLES: dict[str, Any] = {
     "content_type": lambda request, peer: request.header("Content-Type") or "",
     "content_length": lambda request, peer: request.header("Content-Length") or "",
 }
+
+
+def _buffers(server: dict[str, Any]) -> Buffers:
+    """What a server has for the heads of requests: its own, or nginx' defaults."""
+    first = server.get("client_header_buffer_size") or ["1k"]
+    large = server.get("large_client_header_buffers") or ["4", "8k"]
+    return Buffers(_size(first[0]), _size(large[0]), _size(large[-1]))
 
 
 def _size(text: str) -> int:

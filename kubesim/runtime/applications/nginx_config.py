@@ -392,7 +392,7 @@ def _setting(target: dict[str, Any], directive: Directive) -> None:
         target[name] = args[0] if args else ""
         if name == "proxy_pass":
             target["proxy_where"] = directive.where
-    elif name in ("index", "try_files", "return"):
+    elif name in ("index", "try_files", "return", "large_client_header_buffers", "client_header_buffer_size"):
         target[name] = args
     elif name == "access_log":
         target["access_log"] = args

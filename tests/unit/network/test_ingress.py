@@ -178,6 +178,14 @@ def test_a_body_of_more_than_a_megabyte_is_refused(lab: Lab) -> None:
     assert lab.ask("big.test", "/echo", body=b"x" * 1_100_000).status == 200
 
 
+def test_heads_that_are_too_long_are_refused(lab: Lab) -> None:
+    cookie = lab.ask("a.test", "/echo", headers={"Cookie": "c" * 9000})
+    assert (cookie.status, cookie.header("Connection")) == (400, "close")
+    assert b"<center>Request Header Or Cookie Too Large</center>" in cookie.body
+    line = lab.ask("a.test", "/echo?" + "a" * 9000)
+    assert (line.status, line.reason) == (414, "Request-URI Too Large")
+
+
 def test_paths_are_rewritten(lab: Lab) -> None:
     lab.ingress(
         "rewrite", "rewrite.test", {"/api(/|$)(.*)": "echo"}, annotations={"rewrite-target": "/$2", "use-regex": "true"},

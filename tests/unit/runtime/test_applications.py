@@ -360,13 +360,83 @@ def test_bytes_of_several_requests_are_answered_in_order() -> None:
         (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc", 400),
         (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost : x\r\n\r\n", 400),
-        (b"GET /" + b"a" * 40_000, 431),
+        (b"GET /" + b"a" * 40_000, 414),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 40_000, 400),
     ],
 )
 def test_what_is_no_http_is_refused_and_closed(data: bytes, status: int) -> None:
     talk = _application("nginx")[1].open(PEER)
     answer = talk.receive(data)
     assert (answer.split(b" ")[1], talk.closed) == (str(status).encode(), True)
+
+
+def _head(line: int = 0, *headers: int, end: str = "Host: x") -> bytes:
+    """A head whose request line and headers have so many bytes, with their line ends."""
+    first = b"GET /?" + b"a" * (line - 17) + b" HTTP/1.1\r\n" if line else b"GET / HTTP/1.1\r\n"
+    return first + b"".join(b"X: " + b"b" * (n - 5) + b"\r\n" for n in headers) + f"{end}\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [  # recorded from nginx 1.22.1
+        (_head(1024), 200),
+        (_head(1025), 200),
+        (_head(8192), 200),
+        (_head(8193), 414),
+        (_head(40_000), 414),
+        (_head(0, 8192), 200),
+        (_head(0, 8193), 400),
+        (_head(0, 40_000), 400),
+        (_head(0, *[8192] * 3), 200),
+        (_head(0, *[8192] * 4), 400),
+        (_head(0, *[1000] * 33), 200),
+        (_head(0, *[1000] * 34), 400),
+    ],
+    ids=lambda value: f"{len(value)} bytes" if isinstance(value, bytes) else str(value),
+)
+def test_nginx_has_buffers_for_so_long_a_head(head: bytes, status: int) -> None:
+    talk = _application("nginx")[1].open(PEER)
+    assert talk.receive(head).split(b" ")[1] == str(status).encode()
+    assert talk.closed is (status != 200)
+
+
+def _page(status: str, title: str, more: str = "") -> str:
+    body = (
+        f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{status}</h1></center>\r\n{more}"
+        "<hr><center>nginx/1.27.3</center>\r\n</body>\r\n</html>\r\n"
+    )
+    return (
+        f"HTTP/1.1 {status}\r\nServer: nginx/1.27.3\r\nDate: Wed, 01 Jan 2025 12:00:00 GMT\r\nContent-Type: text/html\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}"
+    )
+
+
+def test_the_pages_and_log_lines_of_too_long_heads_are_those_of_nginx() -> None:
+    lab, nginx = _application("nginx")
+    late = _get(nginx, "/x?y", ("User-Agent", "me"), ("Cookie", "c" * 9000), ("Referer", "there"))
+    long = _get(nginx, "/" + "a" * 9000, ("User-Agent", "me"))
+    _get(nginx, "/", ("Cookie", "c" * 9000), method="HEAD")
+    more = "<center>Request Header Or Cookie Too Large</center>\r\n"
+    title = "400 Request Header Or Cookie Too Large"
+    assert late.encode().decode() == _page("400 Bad Request", title, more)
+    assert long.encode().decode() == _page("414 Request-URI Too Large", "414 Request-URI Too Large")
+    start = "10.244.0.1 - - [01/Jan/2025:12:00:00 +0000] "
+    assert lab.runtime.logs("my-pod", tail=3).splitlines() == [
+        start + '"GET /x?y HTTP/1.1" 400 233 "-" "me" "-"',
+        start + f'"{("GET /" + "a" * 9000)[:8192]}" 414 177 "-" "-" "-"',
+        start + '"HEAD / HTTP/1.1" 400 0 "-" "-" "-"',
+    ]
+
+
+def test_nginx_takes_the_buffers_of_its_configuration() -> None:
+    text = "server { listen 80; large_client_header_buffers 2 16k; location / { return 200; } }"
+    start = f"echo '{text}' >/etc/nginx/conf.d/default.conf; exec nginx -g 'daemon off;'"
+    nginx = _application("nginx", "sh", "-c", start)[1]
+    assert [_get(nginx, "/" + "a" * n).status for n in (16_000, 17_000)] == [200, 414]
+    assert [_get(nginx, "/", ("A", "a" * 16_000), ("B", "b" * n)).status for n in (15_000, 17_000)] == [
+        200,
+        400,
+    ]
 
 
 def test_chunked_bodies_and_expectations_are_read() -> None:
