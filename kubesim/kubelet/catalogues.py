@@ -1,7 +1,7 @@
 """Which images there are for the Pods of a namespace: the built-in catalogue, and what users lay over it.
 
 The layers, the later ones over the earlier ones: built in; given with the home and with the cluster (`given`); ConfigMaps
-with the label `example.com/image-catalogue=true` in kube-system, for all namespaces; those of the Pod's own namespace.
+with the label `kubesim/image-catalogue=true` in kube-system, for all namespaces; those of the Pod's own namespace.
 Among ConfigMaps of a namespace, and among the keys of one, names decide the order. Nothing of this is kept: who adds or
 deletes a ConfigMap changes what the next container starts from.
 """

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 HOLD_ANNOTATION: Final = "example.com/kubelet-hold"
-IMAGES_LABEL: Final = "example.com/image-catalogue"
+IMAGES_LABEL: Final = "kubesim/image-catalogue"
 """With the value `true` it makes a ConfigMap a part of the image catalogue: docs/images.md."""
 
 

@@ -15,7 +15,7 @@ from kubesim import Cluster
 from kubesim.runtime import imageform
 from kubesim.runtime.images import Document
 
-LABEL = "example.com/image-catalogue"
+LABEL = "kubesim/image-catalogue"
 SELF = ("exec", "p", "--", "curl", "-s", "localhost:8080")
 
 
