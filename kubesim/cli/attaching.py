@@ -229,7 +229,7 @@ def _open(
         if not options.from_start:
             session.skip()
     except StatusError as error:
-        text = error.message.removeprefix("Internal error occurred: ")
+        text = error.message
     if not options.quiet:
         context.err(GREETING)
         context.streams.stderr.flush()

@@ -10,6 +10,7 @@ from io import BufferedReader
 from kubesim.apimachinery.errors import StatusError
 from kubesim.cli.command import Context
 from kubesim.cli.errors import CLIError
+from kubesim.kubelet.remotecommand import not_executed
 from kubesim.runtime.spec import ExecError, Streams
 from kubesim.util.jsontypes import JSONObject
 
@@ -29,11 +30,10 @@ def execute(
     try:
         return context.session.cluster.pods.exec(pod, container, argv, streams)
     except ExecError as error:
-        raise CLIError(f"Internal error occurred: {error}") from None
+        raise CLIError(not_executed(error).message) from None
     except StatusError as error:
-        if error.reason == "InternalError":
-            text = error.message.removeprefix("Internal error occurred: ")
-            raise CLIError(text) from None
+        if error.reason == "InternalError":  # it comes over the connection of the streams
+            raise CLIError(error.message) from None
         raise
     finally:
         context.session.touch()

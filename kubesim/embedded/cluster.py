@@ -17,7 +17,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Self
 
-from kubesim.apimachinery.errors import StatusError, internal_error
+from kubesim.apimachinery.errors import StatusError
 from kubesim.apimachinery.meta import uid_of
 from kubesim.apimachinery.rest import JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from kubesim.apimachinery.schema import Schema
@@ -38,6 +38,7 @@ from kubesim.embedded import manifests
 from kubesim.embedded.commandline import MethodSession, Result, run_command
 from kubesim.embedded.images import Images, documents_of
 from kubesim.embedded.manifests import Manifest, plain_errors, source_of
+from kubesim.kubelet.remotecommand import not_executed
 from kubesim.runtime.spec import ExecError, Streams
 from kubesim.storage.memory import MemoryStorage
 from kubesim.util.jsontypes import JSONObject, deep_copy, dig
@@ -289,7 +290,7 @@ class Cluster:
             try:
                 code = self._cluster.pods.exec(found, where, words, streams)
             except ExecError as error:
-                raise internal_error(str(error)) from None
+                raise not_executed(error) from None
             session.touch()
         result = Result(words, code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
         return result.check() if check else result

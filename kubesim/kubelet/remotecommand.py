@@ -127,11 +127,7 @@ class ExecCommand:
         except KeyboardInterrupt:  # while it wrote its last words
             return exit_status(130, command, version=version)
         except ExecError as error:
-            name = hashlib.sha256(f"{id(self)} {error}".encode()).hexdigest()
-            text = f'failed to exec in container: failed to start exec "{name}": {error}'
-            failure = internal_error(f"error executing command in container: {text}")
-            # The API server translates for clients of version 5, and wraps what it reads once more.
-            return (internal_error(failure.message) if version >= 5 else failure).status
+            return not_executed(error, version=version).status
         except StatusError as error:
             return error.status
 
@@ -171,6 +167,18 @@ class ExecCommand:
                 raise KeyboardInterrupt from None
 
         return wait
+
+
+def not_executed(error: ExecError, *, version: int = 5) -> StatusError:
+    """A program that cannot be started, as containerd 1.7 says it to the kubelet and the API server to its client.
+
+    containerd 2 leaves out `: unknown` at the end. There is no exit code: 126 and 127 were Docker's, and are a shell's.
+    """
+    name = hashlib.sha256(f"{id(error)} {error}".encode()).hexdigest()
+    text = f'failed to exec in container: failed to start exec "{name}": {error}'
+    failure = internal_error(f"error executing command in container: {text}")
+    # The API server translates for clients of version 5, and wraps what it reads once more.
+    return internal_error(failure.message) if version >= 5 else failure
 
 
 def exit_status(code: int, command: Sequence[str], *, version: int) -> JSONObject:

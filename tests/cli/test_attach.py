@@ -211,7 +211,7 @@ def test_what_cannot_be_attached_to(home: Path, words: list[str], text: str) -> 
 
 def test_an_image_that_cannot_be_had_leaves_nothing_to_attach_to(home: Path) -> None:
     run_cli(home, "run", "p", "--image=nosuch:9", "--image-pull-policy=Never").check()
-    text = "error: unable to upgrade connection: container p not found in pod p_default\n"
+    text = "error: Internal error occurred: unable to upgrade connection: container p not found in pod p_default\n"
     assert run_cli(home, "attach", "p") == Result(1, "", PROMPT + text)
 
 
