@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Final
 
-from kubesim.apimachinery.meta import name_of
+from kubesim.apimachinery.meta import key_of, name_of
 from kubesim.cluster.config import API_PORT, CONTROL_PLANE, HOST
 from kubesim.dns.upstream import Hosts
 from kubesim.kubelet.config import KubeletConfig, resolv_conf_of
@@ -163,7 +163,7 @@ class ClusterNetwork:
 
     def outside(self) -> NodeMachine:
         """The shell of a computer outside of the cluster."""
-        return self._machine("outside", view_of_outside(self.fabric))
+        return self._machine("outside", view_of_outside(self.fabric), place="outside")
 
     def beside(self, pod: JSONObject) -> NodeMachine:
         """A shell with a node's tools in the network of a Pod that has an address."""
@@ -171,13 +171,15 @@ class ClusterNetwork:
         config = self._parts.config
         kubelet = KubeletConfig.of(config.dns_address, config.addresses(HOST)[0])
         hosts = hosts_file(pod, view.origin.addresses, *hostname_and_domain(pod, kubelet))
-        return self._machine(name_of(pod), view, resolver=resolv_conf(pod, kubelet), hosts=hosts)
+        place = f"beside/{key_of(pod)}"
+        return self._machine(name_of(pod), view, place=place, resolver=resolv_conf(pod, kubelet), hosts=hosts)
 
     def _machine(
         self,
         name: str,
         view: FabricView,
         *,
+        place: str = "",
         resolver: str = "",
         hosts: str = "",
         programs: Mapping[str, Program] | None = None,
@@ -185,6 +187,7 @@ class ClusterNetwork:
         parts = self._parts
         return NodeMachine(
             name,
+            place=place,
             state=parts.state,
             clock=parts.clock,
             catalogue=self._runtime.catalogue,

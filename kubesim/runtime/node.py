@@ -28,7 +28,8 @@ class NodeMachine:
     """One node as a person sees it who has logged in.
 
     `programs` are what the node has beyond the catalogue's commands, such as `iptables-save`: functions from a
-    `Process` to its exit code. What is written to its files stays under `runtime/node/<name>/files`.
+    `Process` to its exit code. What is written to its files stays under `runtime/<place>/files`; a node's place is
+    `node/<name>`.
 
     Its commands talk to what listens in the containers of `runtime`: they hold its lock, and give it up while they wait.
     """
@@ -37,6 +38,7 @@ class NodeMachine:
         self,
         name: str,
         *,
+        place: str = "",
         state: StateStore,
         clock: Clock,
         catalogue: Catalogue,
@@ -49,7 +51,7 @@ class NodeMachine:
     ) -> None:
         self._state = state
         self._runtime = runtime
-        self._key = f"runtime/node/{name}/files"
+        self._key = f"runtime/{place or f'node/{name}'}/files"
         self._network = network
         image = catalogue.node()
         kept = state.get(self._key)

@@ -325,6 +325,39 @@ class TestWords:
         assert missing.err == 'Error from server (NotFound): pods "nobody" not found\n'
         assert shared("curl http://web --from").err == "error: flag needs an argument: --from\n"
 
+    @pytest.mark.parametrize("place", ["outside", "pod/box", "node-2"])
+    def test_what_curl_writes_stays_where_it_ran(self, user: User, tmp_path: Path, place: str) -> None:
+        url = f"http://{user.ip if place != 'outside' else '172.18.0.3:30080'}/index.html"
+        here = tmp_path / "here"
+        here.mkdir()
+
+        def curl(words: str) -> Result:
+            start = f"curl --from {place if place != 'node-2' else 'node/node-2'} -s"
+            return run_cli(user.home, *f"{start} {words} {url}".split(), cwd=here)
+
+        for words in (
+            "-o page.html",
+            "-O",
+            "-o /dev/null",
+            "-D head -o x",
+            "--create-dirs --output-dir /tmp/new -O",
+        ):
+            assert curl(words).check().out == ""
+        shown = user.out(f"ssh {place} -- grep -c Welcome page.html index.html /tmp/new/index.html")
+        assert shown == "page.html:2\nindex.html:2\n/tmp/new/index.html:2\n"
+        assert user.out(f"ssh {place} -- head -n 1 head") == "HTTP/1.1 200 OK\r\n"
+        assert curl("--output-dir /tmp/new -o a/b").code == 23
+        lost = curl(f"-o {here}/page.html")
+        assert (lost.code, lost.out, list(here.iterdir())) == (23, "", [])
+        assert "files of the simulated computer alone" in lost.err
+
+    def test_each_place_has_its_own_files(self, user: User) -> None:
+        user("run node-1 --image=busybox -- sleep 3600").check()
+        for place in ("node-1", "outside", "pod/box", "pod/node-1"):
+            assert user(f"ssh {place} -- cat /tmp/note").code == 1
+            user.out(f"ssh {place} --", f"echo {place} > /tmp/note")
+            assert user.out(f"ssh {place} -- cat /tmp/note") == f"{place}\n"
+
     def test_a_pod_that_has_ended_is_no_place(self, user: User) -> None:
         user("run over --image=busybox --restart=Never -- true").check()
         done = user("curl --from pod/over http://web")

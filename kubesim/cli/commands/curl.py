@@ -9,6 +9,7 @@ from kubesim.cli.errors import CLIError
 from kubesim.cli.places import OUTSIDE, execute_at, machine_at
 
 _OWN = ("--from", "--namespace")
+_NOT_WRITTEN = 23
 
 
 def run(context: Context) -> int:
@@ -22,8 +23,14 @@ def run(context: Context) -> int:
         )
         return 0 if words else 2
     namespace = found.get("--namespace") or context.session.namespace
-    machine = machine_at(context, found.get("--from") or OUTSIDE, namespace)
-    return execute_at(context, machine, ["curl", *words])
+    place = found.get("--from") or OUTSIDE
+    code = execute_at(context, machine_at(context, place, namespace), ["curl", *words])
+    if code == _NOT_WRITTEN:
+        context.err(
+            f"kubesim: curl writes to files of the simulated computer alone, where `kubesim ssh {place}` shows them; for a "
+            "file of yours write `kubesim curl … > FILE`"
+        )
+    return code
 
 
 def _split(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
@@ -52,7 +59,8 @@ COMMAND = Command(
     short="Run curl from outside of the cluster, or from a node or a Pod",
     long="Run the simulated curl from a place in the simulated network: from outside of the cluster (the default), from a "
     "node, or from where a Pod is, whatever its image has. Addresses of Services and Pods mean nothing outside; NODE-IP:"
-    "NODE-PORT and the addresses of load balancers answer there. Options and exit codes are those of curl.",
+    "NODE-PORT and the addresses of load balancers answer there. Options and exit codes are those of curl. "
+    "Files (-o, -O, -D) are those of the simulated computer, never of this one: `kubesim ssh outside -- cat FILE`.",
     examples="""\
 # A node port from outside
 kubesim curl http://172.18.0.3:30080

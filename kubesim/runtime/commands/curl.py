@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from contextlib import suppress
 
 from kubesim.runtime.commands.curl_connection import OPENSSL, Connections, CurlError, Release, Way
 from kubesim.runtime.commands.curl_options import (
@@ -473,7 +474,21 @@ class _Session:
             name = name.replace(f"#{number}", chosen)
         if options.on("remote-name"):
             name = self._remote_name(text)
-        return "" if name == "-" else name
+        if name in ("", "-"):
+            return ""
+        if options.get("output-dir"):
+            name = f"{options.get('output-dir')}/{name}"
+        if options.on("create-dirs"):
+            self._make_directories(posixpath.dirname(name))
+        return name
+
+    def _make_directories(self, path: str) -> None:
+        """Before anything is asked for, as curl does; what stands in the way is told when the file is written."""
+        files, at = self.process.machine.fs, ""
+        for part in self.process.path(path).split("/")[1:]:
+            at += f"/{part}"
+            with suppress(OSError):
+                files.make_directory(at, mode=0o750)
 
     def _remote_name(self, text: str) -> str:
         name = posixpath.basename(re.sub(r"^[a-z]+://[^/]*", "", text).partition("?")[0])
