@@ -63,6 +63,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("logs", "logs", "Print the log of a container"),
             ("attach", "attach", "Attach to a process that runs in a container"),
             ("exec", "exec", "Run a command in a container"),
+            ("port-forward", "port_forward", "Forward one or more local ports to a Pod"),
             ("auth", "auth", "Look into authorization"),
             ("events", "events", "List events"),
         ),

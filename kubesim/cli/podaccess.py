@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from kubesim.apimachinery.gvk import GroupVersionResource
 from kubesim.apimachinery.labels import selector_from_label_selector
@@ -29,12 +30,21 @@ def find_infos(context: Context, words: Sequence[str], filenames: Sequence[str] 
     return [item for item in builder.visit() if isinstance(item, Info)]
 
 
-def pod_for(context: Context, info: Info) -> JSONObject:
-    """The Pod of an object: itself, or one that its selector finds (AttachablePodForObject). Raises CLIError."""
+def pod_for(context: Context, info: Info, *, timeout: timedelta = timedelta(0)) -> JSONObject:
+    """The Pod of an object: itself, or one that its selector finds (AttachablePodForObject), waited for. Raises CLIError."""
     obj = info.object or {}
     if info.mapping.gvk.kind == "Pod":
         return obj
     pods = pods_of(context, info)
+    if not pods and timeout:
+        from kubesim.cli.waiting import Deadline, wait_until
+
+        def look() -> bool:
+            pods.extend(pods_of(context, info))
+            return bool(pods)
+
+        if not wait_until(context.session, look, Deadline(context.session, timeout)):
+            raise CLIError("timed out waiting for the condition")
     if not pods:
         name = f"{info.mapping.gvr.resource}/{info.name}"
         raise CLIError(f"no pods found for {name}")

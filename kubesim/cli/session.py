@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,11 +31,15 @@ from kubesim.util.clock import SystemClock
 from kubesim.util.durations import parse_duration
 
 if TYPE_CHECKING:
+    import socket
+
     from kubesim.apimachinery.gvk import GroupVersionKind
     from kubesim.apimachinery.schema import Node, Schema
     from kubesim.cli.warm.control import Dialer
+    from kubesim.client.http import HTTPTransport
     from kubesim.cluster.build import Cluster
     from kubesim.cluster.config import ClusterConfig
+    from kubesim.cluster.controlplane import ControlPlane
     from kubesim.cluster.edge import Edge
     from kubesim.runtime.images import Document
 
@@ -244,6 +248,35 @@ class Session:
         self._looked = self.cluster.storage.revision()
         return self._transport
 
+    @contextmanager
+    def connections(self) -> Iterator[HTTPTransport]:
+        """A transport whose server can be connected to, for conversations: that of the client, or, where the cluster is
+        in this process, one to an API server that runs here inside the block, with the controllers.
+        """
+        from kubesim.client.http import Credentials, HTTPTransport
+
+        transport = self.client.transport
+        if isinstance(transport, HTTPTransport):
+            yield transport
+            return
+        with self._plane() as plane:
+            yield HTTPTransport(
+                "http://localhost", Credentials(), refused=_gone, dial=partial(_adopted, plane)
+            )
+        self.touch()
+
+    @contextmanager
+    def _plane(self) -> Iterator[ControlPlane]:
+        from kubesim.cluster.controlplane import ControlPlane
+
+        plane = ControlPlane(self.cluster)
+        plane.pause(paused=self._is_manual)
+        plane.start()
+        try:
+            yield plane
+        finally:
+            plane.stop()
+
     def _user(self) -> UserInfo:
         name = self.flags.text("as")
         groups = tuple(self.flags.texts("as-group"))
@@ -400,3 +433,12 @@ class Session:
 
 def _gone(error: Exception) -> Exception:
     return CLIError(f"the background process of kubesim ended in the middle of this command: {error}")
+
+
+def _adopted(plane: ControlPlane) -> socket.socket:
+    """A new connection to the API server of a control plane in this process."""
+    import socket
+
+    ours, theirs = socket.socketpair()
+    plane.adopt(theirs)
+    return ours

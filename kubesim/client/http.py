@@ -11,7 +11,7 @@ import socket
 import ssl
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -49,6 +49,15 @@ class ServerUnreachable(Exception):
 
 class ConnectionRefused(ServerUnreachable):
     """Nothing listens there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upgraded:
+    """A connection that speaks another protocol from now on, the server's answer, and what has come behind it already."""
+
+    connection: socket.socket
+    head: bytes
+    rest: bytes
 
 
 class HTTPTransport:
@@ -113,7 +122,7 @@ class HTTPTransport:
             return connect(
                 # Not `wss`: the encryption is begun already, where there is any.
                 f"ws://{self._host}:{self._port}{self._target(request)}",
-                sock=self._encrypted(self._dialed()) if self._https else self._dialed(),
+                sock=self.open(),
                 subprotocols=[Subprotocol(p) for p in protocols],
                 additional_headers=self._identifying(request),
                 user_agent_header=request.headers.get("user-agent"),
@@ -127,6 +136,39 @@ class HTTPTransport:
             raise StatusError(_status(bytes(body), error.response.status_code)) from None
         except (OSError, InvalidHandshake) as error:
             raise self._refused(self._unreachable(error)) from None
+
+    def upgrade(self, request: Request, headers: Mapping[str, str]) -> Upgraded:
+        """A connection that a request turns into one of another protocol; `headers` ask for that.
+
+        Raises StatusError where the server answers otherwise, and what `refused` makes of a ServerUnreachable.
+        """
+        lines = {
+            "Host": f"{self._host}:{self._port}",
+            "Connection": "Upgrade",
+            "Content-Length": "0",
+            **request.headers,
+            **self._identifying(request),
+            **headers,
+        }
+        head = f"{request.method} {self._target(request)} HTTP/1.1\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        connection: socket.socket | None = None
+        try:
+            connection = self.open()
+            connection.sendall(f"{head}\r\n".encode("latin-1"))
+            return _upgraded(connection)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            if connection is not None:
+                connection.close()
+            raise self._refused(self._unreachable(error)) from None
+        except StatusError:
+            if connection is not None:
+                connection.close()
+            raise
+
+    def open(self) -> socket.socket:
+        """A new connection to the server, encrypted where it is to be, that several threads may use. Raises OSError."""
+        return self._encrypted(self._dialed()) if self._https else self._dialed()
 
     def _dialed(self) -> socket.socket:
         if self._dial is not None:
@@ -222,6 +264,32 @@ class _DialedConnection(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = self._dial()
         self.sock.settimeout(self.timeout)
+
+
+MOST_OF_A_HEAD = 65536
+
+
+def _upgraded(connection: socket.socket) -> Upgraded:
+    """Read the answer to a request for an upgrade. Raises StatusError, OSError, ValueError."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        more = connection.recv(MOST_OF_A_HEAD)
+        if not more or len(data) > MOST_OF_A_HEAD:
+            raise http.client.RemoteDisconnected("the server has closed the connection without an answer")
+        data += more
+    head, _, rest = data.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    code = int(first.split(" ")[1])
+    if code == 101:
+        connection.settimeout(None)
+        return Upgraded(connection, head, rest)
+    fields = {
+        name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
+    }
+    length = int(fields.get("content-length", "0"))
+    while len(rest) < length and (more := connection.recv(MOST_OF_A_HEAD)):
+        rest += more
+    raise StatusError(_status(rest, code))
 
 
 def _status(body: bytes, code: int) -> JSONObject:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from kubesim.cli.warm.background import Background
     from kubesim.cluster.build import Cluster
     from kubesim.cluster.config import ClusterConfig
+    from kubesim.cluster.controlplane import ControlPlane
     from kubesim.cluster.edge import Edge
     from kubesim.cluster.home import Home
     from kubesim.cluster.openclusters import OpenCluster
@@ -66,6 +69,12 @@ class WarmSession(Session):
         super().delete_cluster(name)
         self.background.clusters.sweep()
         self.background.stop_serving(name)
+
+    @contextmanager
+    def _plane(self) -> Iterator[ControlPlane]:
+        if not self.cluster or self._lent is None:
+            raise RuntimeError("no cluster has been lent")
+        yield self._lent.plane
 
     @property
     def edge(self) -> Edge | None:
