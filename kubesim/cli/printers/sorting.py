@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cmp_to_key
 from typing import Any, TypeVar
 
 from kubesim.cli.errors import CLIError
@@ -11,13 +10,13 @@ from kubesim.cli.printers import Printer
 from kubesim.cli.printers.structured import is_list
 from kubesim.cli.printers.table import is_table
 from kubesim.cli.printers.tabwriter import Output
+from kubesim.util.gosort import sorted_as_go
 from kubesim.util.gotext import quote, type_name
 from kubesim.util.jsonpath import JSONPath, JSONPathError, relaxed
 from kubesim.util.jsontypes import JSONObject
 from kubesim.util.quantity import Quantity
 
 T = TypeVar("T")
-_INSERTION_LIMIT = 12  # up to here Go's sort.Sort is an insertion sort, whose order of equals can be foretold
 
 
 class Unsortable(CLIError):
@@ -103,26 +102,7 @@ def sort_by_field(items: Sequence[T], field: str, object_of: Callable[[T], JSONO
     def less(a: tuple[list[Any], T], b: tuple[list[Any], T]) -> bool:
         return not a[0] or (bool(b[0]) and _is_less(a[0][0], b[0][0], template))
 
-    return [item for _, item in _sort(keyed, less)]
-
-
-def _sort(items: list[T], less: Callable[[T, T], bool]) -> list[T]:
-    if len(items) > _INSERTION_LIMIT:
-        return sorted(items, key=cmp_to_key(_comparison(less)))
-    found = list(items)
-    for i in range(1, len(found)):
-        j = i
-        while j > 0 and less(found[j], found[j - 1]):
-            found[j], found[j - 1] = found[j - 1], found[j]
-            j -= 1
-    return found
-
-
-def _comparison(less: Callable[[T, T], bool]) -> Callable[[T, T], int]:
-    def compare(a: T, b: T) -> int:
-        return less(b, a) - less(a, b)
-
-    return compare
+    return [item for _, item in sorted_as_go(keyed, less)]
 
 
 def _is_less(a: Any, b: Any, field: str) -> bool:
