@@ -494,7 +494,7 @@ def _lost(view: View, trace: Trace, step: Lost) -> Iterator[Finding]:
     if service is None:
         pod = pod_at(view.client, address)
         if pod is None:
-            yield nobody(view, address, step.why)
+            yield nobody(view, address, step.why, outside=trace.origin == "outside")
             return
         ref = ObjectRef.of(pod, "Pod")
         message = f"{address} is the address of {ref}, which means nothing outside of the cluster"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from kubesim.apimachinery.errors import StatusError
 from kubesim.apimachinery.meta import name_of, namespace_of
@@ -12,23 +13,28 @@ from kubesim.apis.servicespec import NONE
 from kubesim.client.resources import PODS, SERVICES
 from kubesim.diagnosis.finding import Finding, ObjectRef
 from kubesim.diagnosis.view import View, matches, selector_of, view_of_pod
+from kubesim.network.journey import NO_POD
 from kubesim.util.jsontypes import JSONObject
 
+_OUTSIDE: Final = "use the address of a node with a node port, or that of a load balancer"
 
-def nobody(view: View, address: str, why: str) -> Finding:
-    """What is to be said of an address that no Pod, Service or node has; `why` is the network's word for it."""
+
+def nobody(view: View, address: str, why: str, *, outside: bool) -> Finding:
+    """What is to be said of an address that no Pod, Service or node has, to somebody inside or outside of the cluster;
+    `why` is the network's word for it.
+    """
     found = _last_owner(view, address)
     if found is None:
         return _finding(
             ObjectRef("Address", "", address),
             "",
             f"nobody has the address {address}: no Pod, no Service and no node",
-            (why,) if why != "nobody has this address" else (),
-            "write the name of a Service: names stay, addresses are given anew",
+            (why,) if why == NO_POD else (),
+            _OUTSIDE if outside else "write the name of a Service: names stay, addresses are given anew",
         )
     if found.get("kind") == "Pod":
-        return _of_pod(view, found, address)
-    return _of_service(view, found, address)
+        return _of_pod(view, found, address, outside=outside)
+    return _of_service(view, found, address, outside=outside)
 
 
 def addresses_of(service: JSONObject) -> Iterator[str]:
@@ -55,7 +61,7 @@ def _last_owner(view: View, address: str) -> JSONObject | None:
     return found
 
 
-def _of_pod(view: View, pod: JSONObject, address: str) -> Finding:
+def _of_pod(view: View, pod: JSONObject, address: str, *, outside: bool) -> Finding:
     old = view_of_pod(pod)
     now = view.get(PODS, name_of(pod), namespace_of(pod))
     evidence = []
@@ -73,8 +79,8 @@ def _of_pod(view: View, pod: JSONObject, address: str) -> Finding:
     services = [
         s for s in view.services(old.namespace) if selector_of(s) and matches(selector_of(s), old.labels)
     ]
-    fix = "use a Service: the addresses of Pods come and go"
-    if services:
+    fix = _OUTSIDE if outside else "use a Service: the addresses of Pods come and go"
+    if services and not outside:
         fix = f"use service/{name_of(services[0])}, which leads to the Pods with its labels: addresses of Pods come and go"
     return _finding(
         old.ref,
@@ -85,7 +91,7 @@ def _of_pod(view: View, pod: JSONObject, address: str) -> Finding:
     )
 
 
-def _of_service(view: View, service: JSONObject, address: str) -> Finding:
+def _of_service(view: View, service: JSONObject, address: str, *, outside: bool) -> Finding:
     ref = ObjectRef.of(service, "Service")
     now = view.service(ref.name, ref.namespace)
     own = address in (spec_of(service).get("clusterIPs") or [spec_of(service).get("clusterIP")])
@@ -98,6 +104,7 @@ def _of_service(view: View, service: JSONObject, address: str) -> Finding:
         addresses = ", ".join(addresses_of(now)) or "none"
         became = f"whose addresses are others now: {addresses}"
         fix = f"write {ref.name}.{ref.namespace}: names stay, addresses are given anew"
+        fix = _OUTSIDE if outside else fix
     return _finding(
         ref,
         "spec.clusterIP" if own else "status.loadBalancer.ingress",

@@ -33,6 +33,7 @@ MAX_NODES: Final = 4
 """A packet that goes round in circles is dropped after so many nodes, as its time to live would have it."""
 ICMP: Final = "ICMP"
 NO_WAY: Final = "nobody has this address"
+NO_POD: Final = "no Pod has this address"
 
 
 class Journey:
@@ -158,7 +159,7 @@ class Journey:
             self._node = other
             return None
         if world.in_pod_networks(address):
-            return self._lose("no Pod has this address")
+            return self._lose(NO_POD)
         return self._by_entry(NO_WAY)
 
     def _is_pods(self, address: str) -> bool:

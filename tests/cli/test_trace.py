@@ -291,6 +291,21 @@ def test_who_had_an_address_before_is_told():
     assert "write shop.default" in moved["fix"]
 
 
+def test_nobodys_address_is_told_to_those_outside_and_inside():
+    with make(WEB, CLIENT) as cluster:
+        outside = first_finding(cluster, "outside 192.0.2.7:80")
+        pods = first_finding(cluster, "pod/client 10.244.1.200:80")
+    assert (outside["message"], outside["evidence"]) == (
+        "nobody has the address 192.0.2.7: no Pod, no Service and no node",
+        [],
+    )
+    assert outside["fix"] == "use the address of a node with a node port, or that of a load balancer"
+    assert (pods["evidence"], pods["fix"].partition(":")[0]) == (
+        ["no Pod has this address"],
+        "write the name of a Service",
+    )
+
+
 ZONED = """
 apiVersion: v1
 kind: Pod
