@@ -64,6 +64,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("attach", "attach", "Attach to a process that runs in a container"),
             ("exec", "exec", "Run a command in a container"),
             ("port-forward", "port_forward", "Forward one or more local ports to a Pod"),
+            ("proxy", "proxy", "Run a proxy to the Kubernetes API server"),
             ("auth", "auth", "Look into authorization"),
             ("events", "events", "List events"),
         ),

@@ -87,12 +87,27 @@ class HTTPTransport:
         self._timeout = timeout
         self._local = threading.local()
 
+    @property
+    def host(self) -> str:
+        """The server, as a Host header names it."""
+        return f"{self._host}:{self._port}"
+
+    @property
+    def prefix(self) -> str:
+        """The path of the server's URL."""
+        return self._prefix
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """The headers that say who asks."""
+        return {"Authorization": f"Bearer {self._credentials.token}"} if self._credentials.token else {}
+
     def batch(self) -> AbstractContextManager[object]:
         return nullcontext()
 
     def send(self, request: Request) -> Response:
         watching = request.query.get("watch", [""])[-1] in ("true", "1")
-        connection = self._open() if watching else self._kept()
+        connection = self.http_connection() if watching else self._kept()
         headers = {**request.headers, **self._identifying(request)}
         body = (
             request.body if isinstance(request.body, bytes) or request.body is None else encode(request.body)
@@ -102,7 +117,7 @@ class HTTPTransport:
             answer = self._exchange(connection, request.method, path, body, headers)
         except (OSError, http.client.HTTPException) as error:
             self._local.connection = None
-            raise self._refused(self._unreachable(error)) from None
+            raise self._refused(self.unreachable(error)) from None
         found = {name.lower(): value for name, value in answer.getheaders()}
         warnings = [_warning_text(v) for n, v in answer.getheaders() if n.lower() == "warning"]
         if watching and answer.status < 400:
@@ -135,7 +150,7 @@ class HTTPTransport:
             body = error.response.body or b""
             raise StatusError(_status(bytes(body), error.response.status_code)) from None
         except (OSError, InvalidHandshake) as error:
-            raise self._refused(self._unreachable(error)) from None
+            raise self._refused(self.unreachable(error)) from None
 
     def upgrade(self, request: Request, headers: Mapping[str, str]) -> Upgraded:
         """A connection that a request turns into one of another protocol; `headers` ask for that.
@@ -143,7 +158,7 @@ class HTTPTransport:
         Raises StatusError where the server answers otherwise, and what `refused` makes of a ServerUnreachable.
         """
         lines = {
-            "Host": f"{self._host}:{self._port}",
+            "Host": self.host,
             "Connection": "Upgrade",
             "Content-Length": "0",
             **request.headers,
@@ -160,7 +175,7 @@ class HTTPTransport:
         except (OSError, http.client.HTTPException, ValueError) as error:
             if connection is not None:
                 connection.close()
-            raise self._refused(self._unreachable(error)) from None
+            raise self._refused(self.unreachable(error)) from None
         except StatusError:
             if connection is not None:
                 connection.close()
@@ -189,10 +204,7 @@ class HTTPTransport:
 
     def _identifying(self, request: Request) -> dict[str, str]:
         """The headers that say who asks, and on whose behalf."""
-        headers = _impersonation(request)
-        if self._credentials.token:
-            headers["authorization"] = f"Bearer {self._credentials.token}"
-        return headers
+        return _impersonation(request) | self.identity
 
     def _target(self, request: Request) -> str:
         query = urlencode([(k, v) for k, values in request.query.items() for v in values])
@@ -225,10 +237,11 @@ class HTTPTransport:
     def _kept(self) -> http.client.HTTPConnection:
         kept: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
         if kept is None:
-            kept = self._local.connection = self._open()
+            kept = self._local.connection = self.http_connection()
         return kept
 
-    def _open(self) -> http.client.HTTPConnection:
+    def http_connection(self) -> http.client.HTTPConnection:
+        """A new connection for requests, made with the first one."""
         if self._dial is not None:
             return _DialedConnection(self._dial, timeout=self._timeout)
         if not self._https:
@@ -247,8 +260,9 @@ class HTTPTransport:
             _load_chain(context, held)
         return context
 
-    def _unreachable(self, error: Exception) -> ServerUnreachable:
-        host = f"{self._host}:{self._port}"
+    def unreachable(self, error: Exception) -> ServerUnreachable:
+        """What went wrong, in the words of Go's clients."""
+        host = self.host
         if isinstance(error, ConnectionRefusedError):
             return ConnectionRefused(self._server, host, f"dial tcp {host}: connect: connection refused")
         return ServerUnreachable(self._server, host, str(error))

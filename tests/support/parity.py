@@ -135,7 +135,7 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----(?:\\n)?", "<certificate>"),
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z", "<time>"),
         (r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d \+0000", "<time>"),
-        (r"^([EWI])\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ ", r"\1<klog> "),
+        (r"^([EWIF])\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ ", r"\1<klog> "),
         (r"(resourceVersion\\?\"?: ?\\?\")\d+", r"\1<version>"),
         (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? \+0000", "<time>"),
         (r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "<uid>"),
