@@ -122,6 +122,10 @@ class Session:
         self._looked = 0
         """The revision before what the command looked at last: what came after it, it may not have seen."""
 
+    def another(self, flags: Values, *, command: str) -> Session:
+        """A session for other flags, in the same process and on the same streams."""
+        return Session(flags, self.streams, command=command)
+
     @cached_property
     def home(self) -> Home:
         """The directory with the simulated clusters."""

@@ -38,6 +38,7 @@ def test_output_and_exit_code_are_those_of_a_process_of_its_own(still: Backgroun
         ("describe", "pod", "web"),
         ("get", "pods", "none"),
         ("get", "nonsense"),
+        ("__complete", "get", "pod", ""),
         ("exec", "web", "--", "sh", "-c", "echo out; echo err >&2; exit 3"),
         ("logs", "web"),
         ("reconcile", "--list"),

@@ -170,7 +170,7 @@ def _arguments(context: Context, place: _Place, word: str) -> tuple[list[str], i
     completer = ARGUMENTS.get(path)
     if completer is None:
         return found, NO_FILES if place.command.subcommands or found else DEFAULT
-    session = type(context.session)(flags, context.streams, command="get")
+    session = context.session.another(flags, command="get")
     try:
         candidates = completer(Line(args, flags, session), word)
     finally:
@@ -222,7 +222,7 @@ def _value(context: Context, place: _Place, flag: Flag, word: str) -> tuple[list
         return [], DEFAULT
     from kubesim.cli.completing import Line, flag_completer
 
-    session = type(context.session)(flags, context.streams, command="get")
+    session = context.session.another(flags, command="get")
     try:
         found = flag_completer(" ".join(place.path), flag.name)(Line(args, flags, session), word)
     finally:

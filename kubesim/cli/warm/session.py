@@ -34,6 +34,9 @@ class WarmSession(Session):
         self.background = background
         self._lent: OpenCluster | None = None
 
+    def another(self, flags: Values, *, command: str) -> WarmSession:
+        return WarmSession(flags, self.streams, command=command, background=self.background)
+
     _dial = None  # the cluster is here
 
     @cached_property
