@@ -204,7 +204,8 @@ def _attach_remotely(
     if not options.quiet:
         context.err(GREETING)
         context.streams.stderr.flush()
-    run_remotely(context, pod, "attach", {"container": [container]}, stdin=options.stdin, tty=tty)
+    streams = terminal_streams(context, stdin=options.stdin, tty=tty)
+    run_remotely(context, pod, "attach", {"container": [container]}, streams)
 
 
 def _open(
@@ -218,7 +219,7 @@ def _open(
 ) -> _Session:
     """Meet the process, then greet: what it writes after the greeting is shown."""
     session: _Session | None = None
-    text = ""
+    failure: CLIError | StatusError = CLIError("")
     try:
         attachment = context.session.cluster.pods.attach(pod, container)
         streams = terminal_streams(context, stdin=False, tty=tty)
@@ -229,12 +230,12 @@ def _open(
         if not options.from_start:
             session.skip()
     except StatusError as error:
-        text = error.message
+        failure = CLIError(error.message) if error.reason == "InternalError" else error
     if not options.quiet:
         context.err(GREETING)
         context.streams.stderr.flush()
     if session is None:
-        raise CLIError(text)
+        raise failure
     return session
 
 

@@ -61,12 +61,12 @@ class Line:
         """The names of the objects of a type."""
         return [str(dig(o, "metadata", "name", default="")) for o in self.objects(word)]
 
-    def objects(self, word: str) -> list[JSONObject]:
-        """The objects of a type, in the namespace of the line."""
+    def objects(self, word: str, namespace: str = "") -> list[JSONObject]:
+        """The objects of a type, in a namespace, or in that of the line."""
         with self._asking() as ready:
             if ready:
                 mapping = self.session.mapper.resource(word)
-                namespace = self.session.namespace if mapping.namespaced else ""
+                namespace = (namespace or self.session.namespace) if mapping.namespaced else ""
                 return list(self.session.client.list(mapping.gvr, namespace).get("items") or [])
         return []
 
@@ -218,6 +218,26 @@ def _pods_and_ports(line: Line, word: str) -> Candidates:
     return beginning([f"{local or port}:{port}" for port in ports], word)
 
 
+def _copied(line: Line, word: str) -> Candidates:
+    """What `cp` copies: `NAMESPACE/POD:`, `POD:`, or a file of this computer."""
+    found = Candidates(directive=NO_SPACE)
+    if line.args or word.startswith(("/", ".", "~")) or ":" in word:
+        return found
+    namespace, slash, _ = word.partition("/")
+    if slash:
+        names = [str(dig(p, "metadata", "name")) for p in line.objects("pods", namespace)]
+        found.values = [f for name in names if (f := f"{namespace}/{name}:").startswith(word)]
+        return found
+    found.values = [f"{n}/" for n in line.names("namespaces") if n.startswith(word)]
+    found.values += [f"{n}:" for n in line.names("pods") if n.startswith(word)]
+    if not word:
+        found.values += ["./", "/"]
+    elif found.values:  # where there are none, the shell looks for files itself
+        entries = sorted(line.session.path(".").iterdir())
+        found.values += [f"{e.name}/" if e.is_dir() else e.name for e in entries if e.name.startswith(word)]
+    return found
+
+
 def _of_kubeconfig(section: str) -> Completer:
     def complete(line: Line, word: str) -> Candidates:
         return Candidates() if line.args else beginning(line.kubeconfig(section), word)
@@ -260,6 +280,7 @@ ARGUMENTS: Final[dict[str, Completer]] = {
     "config set-context": _of_kubeconfig("contexts"),
     "config use-context": _of_kubeconfig("contexts"),
     "cordon": _names("nodes"),
+    "cp": _copied,
     "create token": _names("serviceaccounts"),
     "debug": pods,
     "drain": _names("nodes"),

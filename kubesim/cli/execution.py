@@ -20,13 +20,19 @@ CHUNK = 65536
 def execute(
     context: Context, pod: JSONObject, container: str, argv: Sequence[str], *, stdin: bool, tty: bool
 ) -> int:
-    """Run a command; its exit code. Raises CLIError or StatusError where it cannot be started."""
+    """Run a command on the user's streams; its exit code. Raises CLIError or StatusError where it cannot be started."""
+    return execute_on(context, pod, container, argv, terminal_streams(context, stdin=stdin, tty=tty))
+
+
+def execute_on(
+    context: Context, pod: JSONObject, container: str, argv: Sequence[str], streams: Streams
+) -> int:
+    """Run a command on streams of one's own; as `execute`."""
     if context.session.remote:
         from kubesim.cli.remoteterminal import run_remotely
 
         query = {"container": [container], "command": list(argv)}
-        return run_remotely(context, pod, "exec", query, stdin=stdin, tty=tty)
-    streams = terminal_streams(context, stdin=stdin, tty=tty)
+        return run_remotely(context, pod, "exec", query, streams)
     try:
         return context.session.cluster.pods.exec(pod, container, argv, streams)
     except ExecError as error:

@@ -65,6 +65,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("exec", "exec", "Run a command in a container"),
             ("port-forward", "port_forward", "Forward one or more local ports to a Pod"),
             ("proxy", "proxy", "Run a proxy to the Kubernetes API server"),
+            ("cp", "cp", "Copy files and directories to and from containers"),
             ("auth", "auth", "Look into authorization"),
             ("events", "events", "List events"),
         ),

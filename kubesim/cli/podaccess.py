@@ -98,8 +98,13 @@ def choose_container(context: Context, pod: JSONObject, name: str, *, quiet: boo
     if annotated in every:
         return annotated
     if not quiet and len(every) > 1:
-        context.err(f'Defaulted container "{containers[0]}" out of: {listed_containers(pod)}')
+        context.err(defaulted(pod))
     return str(containers[0])
+
+
+def defaulted(pod: JSONObject) -> str:
+    """What is said where the first of several containers was taken."""
+    return f'Defaulted container "{pod["spec"]["containers"][0]["name"]}" out of: {listed_containers(pod)}'
 
 
 def find_container(pod: JSONObject, name: str) -> JSONObject | None:

@@ -15,7 +15,6 @@ from kubesim.apimachinery.errors import StatusError
 from kubesim.apimachinery.meta import name_of, namespace_of
 from kubesim.cli.command import Context
 from kubesim.cli.errors import CLIError
-from kubesim.cli.execution import terminal_streams
 from kubesim.cli.paths import resource_path
 from kubesim.cli.podaccess import PODS
 from kubesim.client.http import HTTPTransport
@@ -25,23 +24,22 @@ from kubesim.util.jsontypes import JSONObject
 if TYPE_CHECKING:
     from types import FrameType
 
+    from kubesim.runtime.spec import Streams
+
 
 def run_remotely(
     context: Context,
     pod: JSONObject,
     subresource: str,
     query: Mapping[str, list[str]],
-    *,
-    stdin: bool,
-    tty: bool,
+    streams: Streams,
 ) -> int:
     """`exec` or `attach` on a server elsewhere; the command's exit code. Raises CLIError, StatusError."""
     transport = context.session.client.transport
     if not isinstance(transport, HTTPTransport):
         raise TypeError("a command elsewhere needs a server")
     path = resource_path(PODS, namespace_of(pod), name_of(pod), subresource)
-    streams = terminal_streams(context, stdin=stdin, tty=tty)
-    ends = Ends(streams.stdout, streams.stderr, streams.stdin, tty)
+    ends = Ends(streams.stdout, streams.stderr, streams.stdin, streams.tty)
     try:
         command = open_command(transport, path, query, ends, user_agent=f"kubectl-{context.session.command}")
     except StatusError as error:
@@ -49,7 +47,7 @@ def run_remotely(
             raise CLIError(error.message.removeprefix("Internal error occurred: ")) from None
         raise
     try:
-        if not tty:
+        if not streams.tty:
             return command.run()
         with _raw(context), _resizing(command):
             return command.run()

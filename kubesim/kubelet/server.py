@@ -80,8 +80,7 @@ class PodServer:
             raise status_error(
                 405, "MethodNotAllowed", "the server does not allow this method on the requested resource"
             )
-        if not dig(obj, "spec", "nodeName"):
-            raise bad_request(f"pod {name_of(obj)} does not have a host assigned")
+        _require_host(obj)
         if subresource == "portforward":
             return self._forward(obj)
         from kubesim.kubelet.remotecommand import read_options
@@ -199,6 +198,7 @@ class PodServer:
         """The main process of a container, to be attached to. Raises StatusError."""
         from kubesim.kubelet.attachment import PodAttachment
 
+        _require_host(pod)
         name, status = find_container(pod, container)
         container_id = bare_id((status or {}).get("containerID") or "")
         if not container_id:
@@ -224,6 +224,7 @@ class PodServer:
         """
         from kubesim.runtime.spec import NotRunning
 
+        _require_host(pod)
         name, status = find_container(pod, container)
         container_id = bare_id((status or {}).get("containerID") or "")
         running = dig(status or {}, "state", "running") is not None
@@ -236,6 +237,11 @@ class PodServer:
             raise internal_error(f'unable to upgrade connection: container not found ("{name}")') from None
         finally:
             self._changed(key_of(pod))
+
+
+def _require_host(pod: JSONObject) -> None:
+    if not dig(pod, "spec", "nodeName"):
+        raise bad_request(f"pod {name_of(pod)} does not have a host assigned")
 
 
 def find_container(pod: JSONObject, name: str) -> tuple[str, JSONObject | None]:

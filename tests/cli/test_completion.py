@@ -91,6 +91,13 @@ def offered(home: Path, *words: str) -> tuple[list[str], str]:
         pytest.param(["--sim", ""], ["default"], NO_FILES, id="sim-flag"),
         pytest.param(["completion", ""], ["bash", "zsh", "fish", "powershell"], NO_FILES, id="shell"),
         pytest.param(["kustomize", ""], [], ":16", id="kustomization"),
+        pytest.param(["cp", "w"], ["web:"], ":2", id="what-to-copy"),
+        pytest.param(["cp", "kube-n"], ["kube-node-lease/"], ":2", id="namespace-of-what-to-copy"),
+        pytest.param(["cp", "default/"], ["default/web:"], ":2", id="pod-of-a-namespace-to-copy"),
+        pytest.param(["cp", "web:/"], [], ":2", id="path-in-a-pod"),
+        pytest.param(["cp", "x", ""], [], ":2", id="where-to-copy"),
+        pytest.param(["port-forward", "web", ""], ["80:80"], NO_FILES, id="port-of-a-pod"),
+        pytest.param(["port-forward", "svc/web", "9:"], ["9:80"], NO_FILES, id="port-of-a-service"),
     ],
 )
 def test_what_fits_is_offered(home: Path, words: list[str], values: list[str], directive: str) -> None:

@@ -86,7 +86,11 @@ def tail(process: Process) -> int:
             text = opts.get("c")
             wanted = _count(process, text, "bytes")
             process.write_bytes(
-                data[wanted - 1 :] if text.startswith("+") else data[-abs(wanted) :] if wanted else b""
+                data[max(wanted - 1, 0) :]
+                if text.startswith("+")
+                else data[-abs(wanted) :]
+                if wanted
+                else b""
             )
             continue
         text = opts.get("n", "10")
