@@ -25,6 +25,7 @@ from kubesim.client.http import ServerUnreachable
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from kubesim.apimachinery.rest import UserInfo
     from kubesim.client.http import HTTPTransport
 
 PIECE: Final = 65536
@@ -69,6 +70,8 @@ class Settings:
     """What is served where. Both prefixes end with a slash; `filter` is for the API alone."""
 
     transport: HTTPTransport
+    user: UserInfo
+    """On whose behalf requests are passed on."""
     api_prefix: str = "/"
     filter: Filter | None = None
     files: Path | None = None
@@ -236,7 +239,7 @@ class Handler(BaseHTTPRequestHandler):
                 key = next((k for k in found if k.lower() == name.lower()), name)
                 found[key] = f"{found[key]}, {value}" if key in found else value
         client = self.client_address[0] if self.client_address else "@"
-        for name, value in self.server.settings.transport.identity.items():
+        for name, value in self.server.settings.transport.identity(self.server.settings.user).items():
             if name.lower() not in {k.lower() for k in found}:
                 found[name] = value
         before = next((found.pop(k) for k in list(found) if k.lower() == "x-forwarded-for"), "")

@@ -41,7 +41,9 @@ def run_remotely(
     path = resource_path(PODS, namespace_of(pod), name_of(pod), subresource)
     ends = Ends(streams.stdout, streams.stderr, streams.stdin, streams.tty)
     try:
-        command = open_command(transport, path, query, ends, user_agent=f"kubectl-{context.session.command}")
+        agent = f"kubectl-{context.session.command}"
+        user = context.session.client.user
+        command = open_command(transport, path, query, ends, user_agent=agent, user=user)
     except StatusError as error:
         if error.reason == "InternalError":
             raise CLIError(error.message.removeprefix("Internal error occurred: ")) from None

@@ -12,7 +12,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from kubesim.apimachinery.rest import Request
+from kubesim.apimachinery.rest import Request, UserInfo
 from kubesim.apiserver.streaming.spdy import (
     DataReceived,
     Event,
@@ -207,9 +207,9 @@ class Tunnel:
             return self._streams.get(number)
 
 
-def open_tunnel(transport: HTTPTransport, path: str, *, user_agent: str) -> Tunnel:
+def open_tunnel(transport: HTTPTransport, path: str, *, user_agent: str, user: UserInfo) -> Tunnel:
     """A tunnel to a Pod's ports; `path` is that of its subresource. Raises StatusError."""
-    request = Request("POST", path, {}, {"User-Agent": user_agent})
+    request = Request("POST", path, {}, {"User-Agent": user_agent}, user=user)
     asking = {"Upgrade": "SPDY/3.1", "X-Stream-Protocol-Version": PROTOCOL}
     tunnel = Tunnel(transport.upgrade(request, asking))
     tunnel.start()

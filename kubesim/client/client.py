@@ -45,7 +45,7 @@ class Client:
         on_warning: Callable[[str], None] | None = None,
     ) -> None:
         self.transport = transport
-        self._user = user
+        self.user = user
         self._user_agent = user_agent
         self._on_warning = on_warning
 
@@ -74,7 +74,7 @@ class Client:
                 {k: [v] if isinstance(v, str) else list(v) for k, v in (query or {}).items() if v},
                 {"content-type": content_type, "accept": accept, "user-agent": self._user_agent},
                 body,
-                self._user,
+                self.user,
                 index,
             )
         )

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 from kubesim.apimachinery.errors import StatusError
-from kubesim.apimachinery.rest import Request, Response
+from kubesim.apimachinery.rest import ADMIN, Request, Response, UserInfo
 from kubesim.apimachinery.watch import WatchEvent
 from kubesim.util.jsontypes import JSONObject, decode, encode
 
@@ -97,10 +97,10 @@ class HTTPTransport:
         """The path of the server's URL."""
         return self._prefix
 
-    @property
-    def identity(self) -> dict[str, str]:
-        """The headers that say who asks."""
-        return {"Authorization": f"Bearer {self._credentials.token}"} if self._credentials.token else {}
+    def identity(self, user: UserInfo = ADMIN) -> dict[str, str]:
+        """The headers that say who asks, and on whose behalf."""
+        token = self._credentials.token
+        return _impersonation(user) | ({"Authorization": f"Bearer {token}"} if token else {})
 
     def batch(self) -> AbstractContextManager[object]:
         return nullcontext()
@@ -108,7 +108,7 @@ class HTTPTransport:
     def send(self, request: Request) -> Response:
         watching = request.query.get("watch", [""])[-1] in ("true", "1")
         connection = self.http_connection() if watching else self._kept()
-        headers = {**request.headers, **self._identifying(request)}
+        headers = {**request.headers, **self.identity(request.user)}
         body = (
             request.body if isinstance(request.body, bytes) or request.body is None else encode(request.body)
         )
@@ -139,7 +139,7 @@ class HTTPTransport:
                 f"ws://{self._host}:{self._port}{self._target(request)}",
                 sock=self.open(),
                 subprotocols=[Subprotocol(p) for p in protocols],
-                additional_headers=self._identifying(request),
+                additional_headers=self.identity(request.user),
                 user_agent_header=request.headers.get("user-agent"),
                 compression=None,
                 proxy=None,
@@ -162,7 +162,7 @@ class HTTPTransport:
             "Connection": "Upgrade",
             "Content-Length": "0",
             **request.headers,
-            **self._identifying(request),
+            **self.identity(request.user),
             **headers,
         }
         head = f"{request.method} {self._target(request)} HTTP/1.1\r\n"
@@ -201,10 +201,6 @@ class HTTPTransport:
         except BaseException:
             connection.close()
             raise
-
-    def _identifying(self, request: Request) -> dict[str, str]:
-        """The headers that say who asks, and on whose behalf."""
-        return _impersonation(request) | self.identity
 
     def _target(self, request: Request) -> str:
         query = urlencode([(k, v) for k, values in request.query.items() for v in values])
@@ -329,14 +325,12 @@ def _load_chain(context: ssl.SSLContext, held: Credentials) -> None:
         os.unlink(name)  # noqa: PTH108  the file was made by its descriptor
 
 
-def _impersonation(request: Request) -> dict[str, str]:
-    from kubesim.apimachinery.rest import ADMIN
-
-    if request.user == ADMIN:
+def _impersonation(user: UserInfo) -> dict[str, str]:
+    if user == ADMIN:
         return {}
-    headers = {"impersonate-user": request.user.name}
-    groups = [g for g in request.user.groups if g != "system:authenticated"]
-    return headers | ({"impersonate-group": groups[0]} if groups else {})
+    headers = {"Impersonate-User": user.name}
+    groups = [g for g in user.groups if g != "system:authenticated"]
+    return headers | ({"Impersonate-Group": groups[0]} if groups else {})
 
 
 def _decoded(data: bytes, headers: dict[str, str]) -> Any:

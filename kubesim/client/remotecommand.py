@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from kubesim.apimachinery.errors import StatusError
-from kubesim.apimachinery.rest import Request
+from kubesim.apimachinery.rest import ADMIN, Request, UserInfo
 from kubesim.util.jsontypes import JSONObject, decode, dig, encode
 
 if TYPE_CHECKING:
@@ -102,7 +102,13 @@ def exit_code(status: JSONObject) -> int:
 
 
 def open_command(
-    transport: HTTPTransport, path: str, query: Mapping[str, list[str]], ends: Ends, *, user_agent: str
+    transport: HTTPTransport,
+    path: str,
+    query: Mapping[str, list[str]],
+    ends: Ends,
+    *,
+    user_agent: str,
+    user: UserInfo = ADMIN,
 ) -> RemoteCommand:
     """Begin a command; `query` are the fields of PodExecOptions or PodAttachOptions. Raises StatusError."""
     streams = {
@@ -112,5 +118,5 @@ def open_command(
         "tty": ["true"] if ends.tty else [],
     }
     wanted = {name: values for name, values in {**query, **streams}.items() if values}
-    request = Request("GET", path, wanted, {"user-agent": user_agent})
+    request = Request("GET", path, wanted, {"user-agent": user_agent}, user=user)
     return RemoteCommand(transport.connect(request, PROTOCOLS), ends)

@@ -176,6 +176,15 @@ def test_no_file_outside(way: Way, files: Path, path: str) -> None:
         assert "not for you" not in body("-L", f"http://127.0.0.1:{port}{path}")
 
 
+def test_requests_are_made_on_behalf_of_whom_the_flags_name(way: Way) -> None:
+    review = '{"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}'
+    with way.listening("proxy", "--port=0", "--as=jane", "--as-group=team") as (port, _):
+        url = f"http://127.0.0.1:{port}/apis/authentication.k8s.io/v1/selfsubjectreviews"
+        told = json.loads(body("-H", "Content-Type: application/json", "-d", review, url))
+    assert told["status"]["userInfo"]["username"] == "jane"
+    assert "team" in told["status"]["userInfo"]["groups"]
+
+
 def test_upgraded_connections(way: Way) -> None:
     """kubesim's own commands through it: a WebSocket, and SPDY."""
     with way.listening("proxy", "--port=0", "--disable-filter") as (port, _):

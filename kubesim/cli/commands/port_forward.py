@@ -39,7 +39,8 @@ def run(context: Context) -> int:
     path = resource_path(PODS, namespace_of(pod), name_of(pod), "portforward")
     with until_interrupted(), context.session.connections() as transport:
         try:
-            tunnel = open_tunnel(transport, path, user_agent="kubectl-port-forward")
+            user = context.session.client.user
+            tunnel = open_tunnel(transport, path, user_agent="kubectl-port-forward", user=user)
         except StatusError as error:
             raise CLIError(f"error upgrading connection: {error.message}") from None
         PortForwarder(context, tunnel, addresses, ports).run()

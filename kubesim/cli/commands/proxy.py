@@ -40,6 +40,7 @@ def run(context: Context) -> int:
     with context.session.connections() as transport:
         settings = Settings(
             transport,
+            context.session.client.user,
             api_prefix=_with_slash(flags.text("api-prefix")),
             filter=chosen,
             files=context.session.path(folder) if folder else None,
