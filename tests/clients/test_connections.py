@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import http.client
 from collections.abc import Iterator
 from contextlib import closing
@@ -40,12 +39,6 @@ PODS: list[dict[str, Any]] = [
         "spec": {"containers": [{"name": "web", "image": "nginx", "ports": [{"containerPort": 80}]}]},
     },
 ]
-
-
-@pytest.fixture(autouse=True)
-def _leave_nothing_behind() -> Iterator[None]:
-    yield
-    gc.collect()  # now, and not in somebody else's test
 
 
 @pytest.fixture
