@@ -69,6 +69,9 @@ class Acceptor:
                 self._loop.call_later(_PAUSE_SECONDS, self._go_on, listener, made, options)
                 return
             connection.settimeout(0)
+            if connection.family in (socket.AF_INET, socket.AF_INET6):
+                # asyncio forgets it for listeners of protocol 0, and answers wait 40 ms for each other.
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             coming = self._loop.connect_accepted_socket(made, connection, **options)
             task = self._loop.create_task(coming)
             self._coming.add(task)

@@ -67,6 +67,7 @@ class Server:
         if self.settings.get("cert"):
             context.load_cert_chain(self.settings["cert"], self.settings["key"])
         plain = socket.create_connection(("127.0.0.1", self.settings["port"]))
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as every HTTP client does
         return context.wrap_socket(plain, server_hostname="127.0.0.1")
 
 
