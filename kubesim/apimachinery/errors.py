@@ -138,6 +138,11 @@ def forbidden(resource: str, name: str, detail: str, *, group: str = "") -> Stat
     return status_error(403, "Forbidden", text, name=name, group=group, kind=resource)
 
 
+def is_namespace_terminating(error: StatusError) -> bool:
+    """Whether something cannot be made because its namespace is going: HasStatusCause with NamespaceTerminating."""
+    return error.code == 403 and any(c.get("reason") == "NamespaceTerminating" for c in error.causes)
+
+
 def unauthorized() -> StatusError:
     return status_error(401, "Unauthorized", "Unauthorized", details=False)
 

@@ -136,7 +136,7 @@ class HTTPTransport:
         try:
             return connect(
                 # Not `wss`: the encryption is begun already, where there is any.
-                f"ws://{self._host}:{self._port}{self._target(request)}",
+                f"ws://{self.host}{self._target(request)}",
                 sock=self.open(),
                 subprotocols=[Subprotocol(p) for p in protocols],
                 additional_headers=self.identity(request.user),

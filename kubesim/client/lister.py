@@ -38,6 +38,18 @@ def items(found: JSONObject) -> list[JSONObject]:
     return listed if isinstance(listed, list) else []
 
 
+def items_permitted(
+    client: Client, gvr: GroupVersionResource, *, label_selector: str = "", field_selector: str = ""
+) -> list[JSONObject]:
+    """The objects of a kind in all namespaces; none for whom may not see them. Other failures are raised."""
+    try:
+        return items(client.list(gvr, label_selector=label_selector, field_selector=field_selector))
+    except StatusError as error:
+        if error.code == 403:
+            return []
+        raise
+
+
 def by_index(
     client: Client, gvr: GroupVersionResource, namespace: str, index: str, values: Iterable[str]
 ) -> list[JSONObject]:

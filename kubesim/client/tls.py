@@ -10,8 +10,12 @@ import select
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
+
+T = TypeVar("T")
 
 _READ: Final = select.POLLIN
 _WRITE: Final = select.POLLOUT
@@ -38,27 +42,13 @@ class SharedTLSSocket(ssl.SSLSocket):
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
         """Wait for data; nothing at the end. Raises OSError."""
-        while True:
-            try:
-                with self._lock:
-                    return super().recv(buflen, flags)
-            except ssl.SSLWantReadError:
-                self._wait(_READ)
-            except ssl.SSLWantWriteError:
-                self._wait(_WRITE)
+        return self._in_turn(partial(super().recv, buflen, flags))
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         """Send all of it, however long that takes. Raises OSError."""
         rest = memoryview(data).cast("B")
         while rest:
-            try:
-                with self._lock:
-                    sent = super().send(rest, flags)
-                rest = rest[sent:]
-            except ssl.SSLWantReadError:
-                self._wait(_READ)
-            except ssl.SSLWantWriteError:
-                self._wait(_WRITE)
+            rest = rest[self._in_turn(partial(super().send, rest, flags)) :]
 
     def settimeout(self, value: float | None) -> None:
         """Until it is shared, as of any socket; then a call waits as long as it must, or until the socket is closed."""
@@ -70,6 +60,17 @@ class SharedTLSSocket(ssl.SSLSocket):
         with suppress(OSError):  # the other side has gone already
             socket.socket.shutdown(self, socket.SHUT_RDWR)
         super().close()
+
+    def _in_turn(self, call: Callable[[], T]) -> T:
+        """Call into OpenSSL until it need not wait."""
+        while True:
+            try:
+                with self._lock:
+                    return call()
+            except ssl.SSLWantReadError:
+                self._wait(_READ)
+            except ssl.SSLWantWriteError:
+                self._wait(_WRITE)
 
     def _wait(self, event: int) -> None:
         handle = self.fileno()

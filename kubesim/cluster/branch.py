@@ -13,11 +13,10 @@ from typing import Final
 from kubesim.admission.chain import Chain
 from kubesim.admission.interface import CREATE, Attributes, BasePlugin, Reader
 from kubesim.admission.serviceaccount import MIRROR_ANNOTATION, name_account
-from kubesim.apimachinery.errors import StatusError
 from kubesim.apimachinery.gvk import GroupVersionResource
 from kubesim.apimachinery.meta import annotations_of, gvk_of, name_of, namespace_of
 from kubesim.client.client import Client
-from kubesim.client.lister import items
+from kubesim.client.lister import items, items_permitted
 from kubesim.client.resources import (
     ENDPOINT_SLICES,
     ENDPOINTS,
@@ -36,7 +35,6 @@ from kubesim.storage.memory import MemoryStorage
 from kubesim.util.jsontypes import JSONObject, dig, encode
 
 _SERVICE_CIDRS: Final = {4: SERVICE_CIDR, 6: "fd00:10:96::/112"}
-_FORBIDDEN = 403
 COPIED = (
     NAMESPACES,
     NODES,
@@ -68,13 +66,7 @@ def copied_objects(client: Client) -> Iterable[JSONObject]:
 
 def _certificates(client: Client) -> Iterable[JSONObject]:
     """What is in them is nobody's business here; who may not see them does without."""
-    try:
-        found = items(client.list(SECRETS, field_selector="type=kubernetes.io/tls"))
-    except StatusError as error:
-        if error.code != _FORBIDDEN:
-            raise
-        return
-    for secret in found:
+    for secret in items_permitted(client, SECRETS, field_selector="type=kubernetes.io/tls"):
         yield {**secret, "data": dict.fromkeys(secret.get("data") or {}, "")}
 
 

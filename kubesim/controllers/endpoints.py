@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
 
-from kubesim.apimachinery.errors import StatusError
+from kubesim.apimachinery.errors import StatusError, is_namespace_terminating
 from kubesim.apimachinery.gvk import GroupVersionResource
 from kubesim.apimachinery.meta import annotations_of, key_of, labels_of, split_key
 from kubesim.apimachinery.watch import WatchEvent
@@ -126,7 +126,7 @@ class EndpointsController:
             else:
                 self._client.update(ENDPOINTS, wanted, namespace)
         except StatusError as error:
-            if _namespace_is_terminating(error):
+            if is_namespace_terminating(error):
                 return DONE
             if error.reason in ("Conflict", "AlreadyExists"):
                 raise
@@ -175,10 +175,6 @@ def _put(into: JSONObject, key: str, value: str | dict[str, str]) -> None:
 
 def _has_cluster_ip(service: JSONObject) -> bool:
     return spec_of(service).get("clusterIP") not in (None, "", "None")
-
-
-def _namespace_is_terminating(error: StatusError) -> bool:
-    return error.code == 403 and any(c.get("reason") == "NamespaceTerminating" for c in error.causes)
 
 
 def _summary(subsets: Sequence[JSONObject]) -> str:

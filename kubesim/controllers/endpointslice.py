@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from kubesim.apimachinery.errors import StatusError
+from kubesim.apimachinery.errors import StatusError, is_namespace_terminating
 from kubesim.apimachinery.gvk import GroupVersionResource
 from kubesim.apimachinery.meta import key_of, labels_of, namespace_of, split_key
 from kubesim.apimachinery.watch import WatchEvent
@@ -58,7 +58,7 @@ class SliceWriter:
             try:
                 made = self._client.create(ENDPOINT_SLICES, wanted, namespace)
             except StatusError as error:
-                if error.code == 403 and any(c.get("reason") == "NamespaceTerminating" for c in error.causes):
+                if is_namespace_terminating(error):
                     return DONE  # creations will go on failing, and the namespace will go
                 raise
             self._remember(made)

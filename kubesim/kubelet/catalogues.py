@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from kubesim.apimachinery.errors import StatusError
 from kubesim.apimachinery.meta import key_of, labels_of, name_of, namespace_of, split_key
 from kubesim.apimachinery.watch import WatchEvent
 from kubesim.client.client import Client
-from kubesim.client.lister import get_or_none, items
+from kubesim.client.lister import get_or_none, items_permitted
 from kubesim.client.reconcile import DONE, KeysOf, Result
 from kubesim.client.recorder import WARNING, EventRecorder, object_reference
 from kubesim.client.resources import CONFIG_MAPS
@@ -32,7 +31,6 @@ Given = Callable[[], Sequence[Document]]
 
 SELECTOR: Final = f"{IMAGES_LABEL}=true"
 EVERYWHERE: Final = "kube-system"
-_FORBIDDEN: Final = 403
 
 
 def nothing() -> Sequence[Document]:
@@ -101,12 +99,7 @@ class Catalogues:
 
 def catalogue_maps(client: Client) -> list[JSONObject]:
     """The ConfigMaps with images, by namespace and name. Who may not see them does without."""
-    try:
-        return items(client.list(CONFIG_MAPS, label_selector=SELECTOR))
-    except StatusError as error:
-        if error.code != _FORBIDDEN:
-            raise
-        return []
+    return items_permitted(client, CONFIG_MAPS, label_selector=SELECTOR)
 
 
 def documents_of(config_map: JSONObject) -> list[Document]:

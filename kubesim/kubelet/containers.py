@@ -118,7 +118,7 @@ class Containers:
         pulled = self._image(work, container, record)
         if pulled is None:
             return
-        facts = self._facts(work)
+        facts = self.facts(work)
         try:
             environment = build_environment(facts, container, self._sources)
         except ConfigError as error:
@@ -131,7 +131,8 @@ class Containers:
             work.event(WARNING, "InvalidEnvironmentVariableNames", text)
         self._run(work, container, record, pulled, environment.variables)
 
-    def _facts(self, work: PodWork) -> PodFacts:
+    def facts(self, work: PodWork) -> PodFacts:
+        """What of a Pod and its node can be seen in it: variables, volumes."""
         node = self._sources.node(work.record.node) or {}
         return PodFacts(
             work.pod,

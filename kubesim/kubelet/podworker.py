@@ -19,7 +19,6 @@ from kubesim.kubelet import probes
 from kubesim.kubelet.addresses import AddressesExhaustedError, PodAddresses
 from kubesim.kubelet.backoff import Backoff
 from kubesim.kubelet.containers import RETRY, Containers, PodWork
-from kubesim.kubelet.downward import PodFacts
 from kubesim.kubelet.errors import MountError
 from kubesim.kubelet.probes import LIVENESS, READINESS, STARTUP, Prober, target_of
 from kubesim.kubelet.record import ContainerRecord, Kind, PodRecord
@@ -111,7 +110,7 @@ class PodWorker:
         """Volumes and addresses, before any container; False where they cannot be had now."""
         work.prepared = True
         work.record.retry_at = None
-        facts = self.facts(work)
+        facts = self._containers.facts(work)
         try:
             work.volumes = build_volumes(facts, self._sources)
         except MountError as error:
@@ -123,15 +122,6 @@ class PodWorker:
             return True  # what is mounted stays as it was
         self._renew_volumes(work)
         return work.record.has_sandbox or self._make_sandbox(work)
-
-    def facts(self, work: PodWork) -> PodFacts:
-        node = self._sources.node(work.record.node) or {}
-        return PodFacts(
-            work.pod,
-            tuple(work.record.pod_ips),
-            tuple(work.record.host_ips),
-            status_of(node).get("allocatable") or {},
-        )
 
     def _renew_volumes(self, work: PodWork) -> None:
         """Rewrite the volumes whose ConfigMap or Secret has changed since they were mounted."""

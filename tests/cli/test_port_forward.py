@@ -11,32 +11,14 @@ from contextlib import closing
 
 import pytest
 from support.edge import curl
+from support.manifests import STORE, WEB
 from support.ways import WAYS, Way, way_to
 
-PODS = """\
-apiVersion: v1
-kind: Pod
-metadata: {name: web, labels: {app: web}}
-spec:
-  containers:
-  - {name: web, image: nginx, ports: [{containerPort: 80, name: http}]}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: store}
-spec:
-  containers:
-  - {name: redis, image: redis}
----
-apiVersion: v1
+PODS = f"""\
+{WEB}{STORE}apiVersion: v1
 kind: Service
-metadata: {name: web}
-spec: {selector: {app: web}, ports: [{name: http, port: 8080, targetPort: http}]}
----
-apiVersion: v1
-kind: Service
-metadata: {name: headless}
-spec: {clusterIP: None, selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}
+metadata: {{name: headless}}
+spec: {{clusterIP: None, selector: {{app: web}}, ports: [{{name: http, port: 80, targetPort: 8080}}]}}
 """
 AT_ONCE = 40
 

@@ -15,28 +15,16 @@ from pathlib import Path
 import pytest
 from support.background import eventually
 from support.edge import curl
+from support.manifests import WEB
 from support.ways import WAYS, Way, way_to
 
-MANIFESTS = """\
-apiVersion: v1
-kind: Pod
-metadata: {name: web, labels: {app: web}}
-spec:
-  containers:
-  - {name: web, image: nginx, ports: [{containerPort: 80, name: http}]}
----
-apiVersion: v1
-kind: Service
-metadata: {name: web}
-spec: {selector: {app: web}, ports: [{name: http, port: 8080, targetPort: http}]}
-"""
 PODS = "/api/v1/namespaces/default/pods"
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 
 
 @pytest.fixture(scope="module", params=WAYS)
 def way(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way]:
-    with way_to(request.param, tmp_path_factory.mktemp("proxy"), MANIFESTS) as found:
+    with way_to(request.param, tmp_path_factory.mktemp("proxy"), WEB) as found:
         found.run("wait", "--for=condition=Ready", "pod/web").check()
         yield found
 

@@ -16,13 +16,17 @@ from pathlib import Path
 
 import pytest
 from support.kubectl import find_kubectl
+from support.manifests import STORE, WEB
 from support.served import served
 from support.terminal import Terminal
 
 from kubesim.cluster.home import Home
 from kubesim.cluster.kubeconfig import write_kubeconfig
 
-PODS = """\
+PODS = (
+    WEB
+    + STORE
+    + """\
 apiVersion: v1
 kind: Pod
 metadata: {name: box}
@@ -38,29 +42,11 @@ spec:
   - {name: clock, image: busybox, command: [sh, -c, "i=0; while true; do i=$((i+1)); echo tick $i; sleep 1; done"]}
 ---
 apiVersion: v1
-kind: Pod
-metadata: {name: web, labels: {app: web}}
-spec:
-  containers:
-  - {name: web, image: nginx, ports: [{containerPort: 80, name: http}]}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: store}
-spec:
-  containers:
-  - {name: redis, image: redis}
----
-apiVersion: v1
-kind: Service
-metadata: {name: web}
-spec: {selector: {app: web}, ports: [{name: http, port: 8080, targetPort: http}]}
----
-apiVersion: v1
 kind: Service
 metadata: {name: nobody}
 spec: {selector: {app: nobody}, ports: [{name: http, port: 80}]}
 """
+)
 SHELL = """\
 apiVersion: v1
 kind: Pod
